@@ -1,0 +1,47 @@
+"""Who is asking."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from domain.errors import NotAllowed
+from domain.model.session import Session, SessionId
+from domain.model.state import Entries
+from domain.model.user import ADMIN, User, UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    user_id: UserId | None
+    """None only for the operator at the command line."""
+    session_id: SessionId | None
+    roles: frozenset[str]
+
+    @classmethod
+    def operator(cls) -> Self:
+        """Whoever can run `gradioapp` on the machine: may do what an admin may, and owns no account."""
+        return cls(user_id=None, session_id=None, roles=frozenset({ADMIN}))
+
+    @property
+    def is_admin(self) -> bool:
+        return ADMIN in self.roles
+
+    def must_have(self, role: str) -> None:
+        if role not in self.roles:
+            raise NotAllowed
+
+    def must_be_or_administer(self, user_id: UserId) -> None:
+        if self.user_id != user_id:
+            self.must_have(ADMIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A recognised session with its user and the session's data, as one request or event sees them."""
+
+    user: User
+    session: Session
+    data: Entries
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(user_id=self.user.id, session_id=self.session.id, roles=self.user.roles)

@@ -1,0 +1,85 @@
+"""Accounts: who may make and change them, and what must stay true of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from domain.errors import LastAdmin, NotAllowed, UserNotFound
+from domain.model.caller import Caller
+from domain.model.user import ADMIN, Email, User, UserId, checked_name, checked_roles
+from domain.ports.repositories import UserRepository
+from domain.ports.system import Clock, IdGenerator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserService:
+    clock: Clock
+    ids: IdGenerator
+
+    async def must_administer(self, users: UserRepository, caller: Caller) -> None:
+        """Raises NotAllowed unless the caller is an active admin in the store now, not only when the session was
+        last read (ASVS 8.3.2)."""
+        caller.must_have(ADMIN)
+        if caller.user_id is None:
+            return
+        try:
+            user = await users.get(caller.user_id)
+        except UserNotFound as error:
+            raise NotAllowed from error
+        if not user.is_acting_admin:
+            raise NotAllowed
+
+    async def make(
+        self,
+        users: UserRepository,
+        *,
+        email: Email,
+        name: str,
+        password_hash: str | None,
+        roles: Iterable[str] = (),
+    ) -> User:
+        """Raises NameInvalid, RoleInvalid, EmailTaken."""
+        now = self.clock.now()
+        user = User(
+            id=UserId(self.ids.new_id()),
+            email=email,
+            name=checked_name(name),
+            password_hash=password_hash,
+            roles=checked_roles(roles),
+            created_at=now,
+            updated_at=now,
+        )
+        await users.add(user)
+        return user
+
+    async def rename(self, users: UserRepository, user_id: UserId, name: str) -> User:
+        return await self._save(users, (await users.get_locked(user_id)).renamed(name, self.clock.now()))
+
+    async def set_password(self, users: UserRepository, user: User, password_hash: str) -> User:
+        return await self._save(users, user.with_password(password_hash, self.clock.now()))
+
+    async def enable(self, users: UserRepository, user_id: UserId) -> User:
+        return await self._save(users, (await users.get_locked(user_id)).enabled(self.clock.now()))
+
+    async def disable(self, users: UserRepository, user_id: UserId) -> User:
+        """Raises LastAdmin."""
+        admins = await users.acting_admins(locked=True)
+        user = await users.get_locked(user_id)
+        if user.is_acting_admin and admins == 1:
+            raise LastAdmin
+        return await self._save(users, user.disabled(self.clock.now()))
+
+    async def grant(self, users: UserRepository, user_id: UserId, role: str) -> User:
+        user = await users.get_locked(user_id)
+        return await self._save(users, user.with_roles(user.roles | {role}, self.clock.now()))
+
+    async def revoke(self, users: UserRepository, user_id: UserId, role: str) -> User:
+        """Raises LastAdmin; a role the account does not have is no error."""
+        admins = await users.acting_admins(locked=True)
+        user = await users.get_locked(user_id)
+        if role == ADMIN and user.is_acting_admin and admins == 1:
+            raise LastAdmin
+        return await self._save(users, user.with_roles(user.roles - {role}, self.clock.now()))
+
+    async def _save(self, users: UserRepository, user: User) -> User:
+        await users.save(user)
+        return user
