@@ -72,9 +72,7 @@ class NameInvalid(DomainError):
 
 
 class RoleInvalid(DomainError):
-    sentence = (
-        "A role is 1 to 50 lower-case letters, digits, '-' or '_', and starts with a letter."
-    )
+    sentence = "A role is 1 to 50 lower-case letters, digits, '-' or '_', and starts with a letter."
 
 
 class PasswordInvalid(DomainError):

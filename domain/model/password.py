@@ -18,7 +18,11 @@ def checked_new_password(password: str, *, email: str, name: str) -> str:
         raise PasswordInvalid(f"A password has at most {LONGEST} characters.")
     if not is_storable(password):
         raise PasswordInvalid("The password contains a character that cannot be typed again.")
-    if password.casefold() in {email.casefold(), email.partition("@")[0].casefold(), name.casefold()}:
+    if password.casefold() in {
+        email.casefold(),
+        email.partition("@")[0].casefold(),
+        name.casefold(),
+    }:
         raise PasswordInvalid("Your name or e-mail address is too easy to guess as a password.")
     if len(set(password)) < 3:
         raise PasswordInvalid("The same few characters again and again are too easy to guess.")

@@ -38,13 +38,16 @@ def checked_name(text: str) -> str:
     return name
 
 
+def checked_role(name: str) -> str:
+    """Raises RoleInvalid."""
+    if not _ROLE.fullmatch(name):
+        raise RoleInvalid
+    return name
+
+
 def checked_roles(names: Iterable[str]) -> frozenset[str]:
-    """Raises RoleInvalid, naming the first that is none."""
-    roles = frozenset(names)
-    for role in sorted(roles):
-        if not _ROLE.fullmatch(role):
-            raise RoleInvalid
-    return roles
+    """Raises RoleInvalid."""
+    return frozenset(checked_role(name) for name in names)
 
 
 def is_plain(text: str) -> bool:

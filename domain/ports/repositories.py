@@ -9,7 +9,6 @@ from domain.model.session import Session, SessionId
 from domain.model.state import Changes, Entries
 from domain.model.user import Email, User, UserId
 
-
 Owner = TypeVar("Owner", contravariant=True)
 
 

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from domain.errors import SetupClosed, SignInRefused, SignInThrottled, WrongPassword
+from domain.errors import (
+    PasswordInvalid,
+    SetupClosed,
+    SignInRefused,
+    SignInThrottled,
+    TokenRefused,
+    WrongPassword,
+)
 from domain.model.token import Claims, Purpose
 from domain.model.user import User
 from domain.ports.repositories import UserRepository
@@ -63,6 +70,11 @@ class AuthService:
         if not verdict.matches:
             raise WrongPassword
 
+    def must_differ(self, current: str, new: str) -> None:
+        """Raises PasswordInvalid (ASVS 2.2.3)."""
+        if new == current:
+            raise PasswordInvalid("The new password is the current one.")
+
     def must_be_unchanged(self, now_stored: User, *, since: User) -> None:
         """Hashing took a while: raises SignInRefused when the account was closed or the password changed meanwhile."""
         if not now_stored.is_active or now_stored.password_hash != since.password_hash:
@@ -85,9 +97,14 @@ class AuthService:
         """A new token for a form, only good together with the browser id it was made for (ASVS 3.5.1)."""
         return self._token(Purpose.FORM, browser, FORM_LASTS)
 
-    def form_is_ours(self, token: str, browser: str) -> bool:
-        """Whether `offer_form` made it for this browser; raises TokenRefused when it is not a form token at all."""
-        return self.codec.decode(Purpose.FORM, token).subject == browser
+    def new_browser(self) -> str:
+        """An id for a browser that has none yet; only that browser knows it."""
+        return self.ids.new_secret()
+
+    def form_must_be_ours(self, token: str, browser: str) -> None:
+        """Raises TokenRefused unless `offer_form` made it for this browser."""
+        if self.codec.decode(Purpose.FORM, token).subject != browser:
+            raise TokenRefused
 
     def _token(self, purpose: Purpose, subject: str, lasts: timedelta) -> str:
         now = self.clock.now()

@@ -70,4 +70,6 @@ def _applied(before: Entries, changes: Changes) -> Entries:
 def _must_fit(entries: Entries) -> None:
     total = sum(len(encoded(key, entry.value).encode()) for key, entry in entries.items())
     if total > LARGEST_TOTAL:
-        raise StateInvalid(f"Together the kept values have {total} bytes; at most {LARGEST_TOTAL} are kept.")
+        raise StateInvalid(
+            f"Together the kept values have {total} bytes; at most {LARGEST_TOTAL} are kept."
+        )

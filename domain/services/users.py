@@ -52,7 +52,9 @@ class UserService:
         return user
 
     async def rename(self, users: UserRepository, user_id: UserId, name: str) -> User:
-        return await self._save(users, (await users.get_locked(user_id)).renamed(name, self.clock.now()))
+        return await self._save(
+            users, (await users.get_locked(user_id)).renamed(name, self.clock.now())
+        )
 
     async def set_password(self, users: UserRepository, user: User, password_hash: str) -> User:
         return await self._save(users, user.with_password(password_hash, self.clock.now()))

@@ -1,0 +1,329 @@
+"""What can be set from outside: the only reader of the environment and of `.env`."""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX: Final = "GRADIOAPP_"
+SHORTEST_SECRET: Final = 32
+"""Bytes (ASVS 11.2.3)."""
+
+_OLD_NAMES: Final = {
+    "JWT_SECRET": "secret_key",
+    "SECRET_KEY": "secret_key",
+    "CSRF_SECRET": None,  # Form tokens are signed with a key derived from the secret key.
+    "PROJECTNAME": "project_name",
+    "VERSION": None,
+    "RELOAD": "reload",
+}
+"""Names of the older template, read from `.env` only: in the environment they may be somebody else's.
+Its sample secrets were too short to sign with; such a one counts as none."""
+
+_SAMPLE_WORDS: Final = ("change", "secret", "example", "sample", "default", "password")
+
+_GRADIO_OPENINGS: Final = (
+    "GRADIO_MCP_SERVER",
+    "GRADIO_SHARE",
+    "GRADIO_VIBE_MODE",
+    "GRADIO_ALLOWED_PATHS",
+    "GRADIO_WATCH_DIRS",
+    "GRADIO_LOCAL_DEV_MODE",
+    "GRADIO_DEBUG",
+    "GRADIO_PROFILING",
+)
+"""Variables that open Gradio up, refused in prod."""
+
+
+class SettingsInvalid(Exception):
+    """`faults` has one line for each, saying what to do."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+class _OldNames(PydanticBaseSettingsSource):
+    """A `.env` in the style of the older template keeps working."""
+
+    def __init__(self, settings_cls: type[BaseSettings], old: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        self.old = old
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 -- The library's signature.
+        return self.old.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(self.old)
+
+
+class Settings(BaseSettings):
+    """Frozen. Made by `load`, which reports all faults at once."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    environment: Literal["dev", "test", "prod"] = "dev"
+    database_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices(f"{PREFIX}DATABASE_URL", "DATABASE_URL")
+    )
+    data_dir: Path = Path("data")
+    secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    public_url: str | None = None
+    allow_http: bool = False
+    host: str = "127.0.0.1"
+    port: int = Field(
+        default=8080, ge=0, le=65535, validation_alias=AliasChoices(f"{PREFIX}PORT", "PORT")
+    )
+    ui_path: str = "/gradio"
+    reload: bool = False
+    sample_users: bool = False
+    project_name: str = Field(default="gradioapp", min_length=1, max_length=80)
+    body_limit_mb: int = Field(default=10, ge=1, le=1024)
+    upload_limit_mb: int = Field(default=100, ge=1, le=102400)
+    registration: Literal["closed"] = "closed"
+    session_idle_minutes: int = Field(default=30, ge=1, le=60 * 24 * 30)
+    session_absolute_hours: int = Field(default=12, ge=1, le=24 * 30)
+    session_cache_seconds: float = Field(default=2, ge=0, le=5)
+    sessions_per_user: int = Field(default=10, ge=1, le=1000)
+    password_scheme: Literal["argon2", "bcrypt"] = "argon2"  # noqa: S105 -- A scheme, no password.
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    log_format: Literal["json", "console"] | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("secret_key", mode="before")
+    @classmethod
+    def _split_secrets(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin_only(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.rstrip("/"))
+        has_more = parts.path or parts.query or parts.fragment or parts.username
+        if parts.scheme not in {"http", "https"} or not parts.hostname or has_more:
+            raise ValueError("is an origin such as https://app.example.com, without a path")
+        default = {"http": 80, "https": 443}[parts.scheme]
+        port = f":{parts.port}" if parts.port not in {None, default} else ""
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        return f"{parts.scheme}://{host}{port}"
+
+    @field_validator("ui_path")
+    @classmethod
+    def _absolute_path(cls, value: str) -> str:
+        path = value.rstrip("/")
+        taken = {"/login", "/logout", "/setup", "/api", "/static", "/healthz", "/readyz"}
+        parts = path.split("/")
+        plain = all(part.replace("-", "").replace("_", "").isalnum() for part in parts[1:])
+        if not path.startswith("/") or not plain or f"/{parts[1]}" in taken:
+            raise ValueError("is a path such as /gradio that is not one of the service's own")
+        return path
+
+    @property
+    def is_https(self) -> bool:
+        return self.public_url is not None and self.public_url.startswith("https://")
+
+    @property
+    def database(self) -> str:
+        """The URL of the database; without one, a SQLite file in the data folder."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'gradioapp.sqlite3'}"
+
+    @property
+    def uses_data_dir(self) -> bool:
+        return self.environment != "test"
+
+    @property
+    def logs_json(self) -> bool:
+        return (self.log_format or ("json" if self.environment == "prod" else "console")) == "json"
+
+    @property
+    def session_idle(self) -> timedelta:
+        return timedelta(minutes=self.session_idle_minutes)
+
+    @property
+    def session_absolute(self) -> timedelta:
+        return timedelta(hours=self.session_absolute_hours)
+
+    @property
+    def session_cache(self) -> timedelta:
+        return timedelta(seconds=self.session_cache_seconds)
+
+    def replaced(self, **changes: Any) -> Self:
+        """A copy; for tests and tools, unchecked."""
+        return self.model_copy(update=changes)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- The library's signature.
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        dotenv_file = getattr(dotenv_settings, "env_file", None)
+        old = _OldNames(settings_cls, _old_values(_dotenv(dotenv_file)))
+        return init_settings, env_settings, dotenv_settings, old
+
+
+def load(*, env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
+    """From `overrides` (the command line), the environment and `.env`, in this order; `env_file=None` reads none.
+    Raises SettingsInvalid with all faults."""
+    faults = _unknown_names(env_file)
+    try:
+        settings = Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsInvalid(faults + [_sentence(fault) for fault in error.errors()]) from error
+    faults += _faults(settings)
+    if faults:
+        raise SettingsInvalid(faults)
+    return settings
+
+
+def pass_on(values: Mapping[str, str]) -> None:
+    """Makes settings of the command line those of the processes that a reloading server starts."""
+    os.environ.update({f"{PREFIX}{name.upper()}": value for name, value in values.items()})
+
+
+def quiet_gradio(data_dir: Path | None) -> None:
+    """Before Gradio is imported: it calls home unless told not to, and keeps its files where it is told."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    if data_dir is not None:
+        os.environ["GRADIO_TEMP_DIR"] = str(data_dir.resolve() / "gradio")
+
+
+def _dotenv(env_file: object) -> dict[str, str]:
+    if not isinstance(env_file, str | Path) or not Path(env_file).is_file():
+        return {}
+    return {name: value for name, value in dotenv_values(env_file).items() if value}
+
+
+def _old_values(dotenv: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for old, new in _OLD_NAMES.items():
+        value = dotenv.get(old, "")
+        is_too_short = new == "secret_key" and len(value.encode()) < SHORTEST_SECRET
+        if new is not None and value and not is_too_short:
+            values.setdefault(new, value)
+    return values
+
+
+def _unknown_names(env_file: Path | None) -> list[str]:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    named = sorted(
+        name
+        for name in {*os.environ, *_dotenv(env_file)}
+        if name.upper().startswith(PREFIX) and name.upper() not in known
+    )
+    return [f"{name} is not a setting: see the table in the README" for name in named]
+
+
+def _sentence(fault: Any) -> str:
+    where = str(fault["loc"][0]) if fault["loc"] else ""
+    name = where if where.isupper() else f"{PREFIX}{where.upper()}"
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{name} {said}" if said.startswith("is ") else f"{name}: {said}"
+
+
+def _faults(settings: Settings) -> list[str]:
+    faults = [
+        f"{PREFIX}SECRET_KEY: every key has at least {SHORTEST_SECRET} bytes; "
+        "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        for key in settings.secret_key
+        if len(key.get_secret_value().encode()) < SHORTEST_SECRET
+    ][:1]
+    public = settings.public_url
+    opens_http = (
+        public is not None and not settings.is_https and not is_loopback_name(_host(public))
+    )
+    if settings.environment == "prod":
+        return faults + _prod_faults(settings)
+    if opens_http and not settings.allow_http:
+        faults.append(
+            f"{PREFIX}PUBLIC_URL is http:// off this machine: use https://, "
+            f"or {PREFIX}ALLOW_HTTP=true to try it on a trusted network"
+        )
+    if not is_loopback_name(settings.host) and not (settings.is_https or settings.allow_http):
+        faults.append(
+            f"{PREFIX}HOST={settings.host} is reachable from other machines: set {PREFIX}PUBLIC_URL to the https:// "
+            f"address people type, or {PREFIX}ALLOW_HTTP=true with {PREFIX}PUBLIC_URL to try it on a trusted network"
+        )
+    if settings.allow_http and public is None:
+        faults.append(
+            f"{PREFIX}ALLOW_HTTP needs {PREFIX}PUBLIC_URL: the http:// address people type"
+        )
+    return faults
+
+
+def _prod_faults(settings: Settings) -> list[str]:
+    public = settings.public_url
+    secrets = [key.get_secret_value() for key in settings.secret_key]
+    checks = {
+        f"{PREFIX}SECRET_KEY is missing: prod does not use the key file of dev": not secrets,
+        f"{PREFIX}SECRET_KEY looks like a sample: make one of your own": any(
+            len(set(key)) < 10 or any(word in key.lower() for word in _SAMPLE_WORDS)
+            for key in secrets
+        ),
+        f"{PREFIX}PUBLIC_URL is missing: set it to the https:// address people type": public
+        is None,
+        f"{PREFIX}PUBLIC_URL must be https:// in prod": public is not None
+        and not settings.is_https
+        and not is_loopback_name(_host(public)),
+        f"{PREFIX}ALLOW_HTTP is for dev only": settings.allow_http,
+        f"{PREFIX}SAMPLE_USERS is for dev only": settings.sample_users,
+        f"{PREFIX}RELOAD is for dev only": settings.reload,
+        f"{PREFIX}TRUSTED_PROXIES trusts everybody: name the proxy's addresses": any(
+            network.prefixlen == 0 for network in settings.trusted_proxies
+        ),
+    }
+    opened = [name for name in _GRADIO_OPENINGS if os.environ.get(name, "").lower() not in _OFF]
+    return [line for line, is_fault in checks.items() if is_fault] + [
+        f"{name} opens Gradio up: remove it" for name in opened
+    ]
+
+
+_OFF: Final = {"", "0", "false"}
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def is_loopback_name(host: str) -> bool:
+    """127.0.0.1 and its like, [::1], localhost and what ends in .localhost."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,83 @@
+"""The table of contents: everything the service can do, as one typed bundle."""
+
+from dataclasses import dataclass
+
+from application.use_cases.auth import (
+    CheckSetup,
+    FormTokens,
+    LogIn,
+    LogOut,
+    OfferSetup,
+    Recognise,
+    SetUp,
+)
+from application.use_cases.health import CheckReadiness
+from application.use_cases.sessions import (
+    KeepAwake,
+    ListAllSessions,
+    ListSessions,
+    PurgeSessions,
+    RevokeAllSessions,
+    RevokeOtherSessions,
+    RevokeSession,
+)
+from application.use_cases.state import (
+    ChangeAccountState,
+    ChangeSessionData,
+    ReadAccountState,
+    UpdateAccountState,
+)
+from application.use_cases.users import (
+    AddSampleUsers,
+    ChangePassword,
+    CreateUser,
+    DisableUser,
+    EnableUser,
+    FindUser,
+    GetUser,
+    GrantRole,
+    ListUsers,
+    RenameUser,
+    RevokeRole,
+    SetPassword,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    # auth
+    log_in: LogIn
+    log_out: LogOut
+    recognise: Recognise
+    offer_setup: OfferSetup
+    check_setup: CheckSetup
+    set_up: SetUp
+    form_tokens: FormTokens
+    # users
+    create_user: CreateUser
+    add_sample_users: AddSampleUsers
+    list_users: ListUsers
+    get_user: GetUser
+    find_user: FindUser
+    rename_user: RenameUser
+    change_password: ChangePassword
+    set_password: SetPassword
+    disable_user: DisableUser
+    enable_user: EnableUser
+    grant_role: GrantRole
+    revoke_role: RevokeRole
+    # sessions
+    list_sessions: ListSessions
+    list_all_sessions: ListAllSessions
+    revoke_session: RevokeSession
+    revoke_other_sessions: RevokeOtherSessions
+    revoke_all_sessions: RevokeAllSessions
+    keep_awake: KeepAwake
+    purge_sessions: PurgeSessions
+    # state
+    read_account_state: ReadAccountState
+    change_account_state: ChangeAccountState
+    update_account_state: UpdateAccountState
+    change_session_data: ChangeSessionData
+    # health
+    check_readiness: CheckReadiness

@@ -1,0 +1,85 @@
+"""Values that outlive a request: of the account, and of the session."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from domain.errors import NotAllowed, SessionEnded
+from domain.model.caller import Caller
+from domain.model.session import SessionId
+from domain.model.state import Changes, Entries, JsonValue
+from domain.model.user import UserId
+from domain.ports.session_cache import SessionCache
+from domain.ports.unit_of_work import UnitsOfWork
+from domain.services.state import StateService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAccountState:
+    units_of_work: UnitsOfWork
+
+    async def __call__(self, caller: Caller) -> Entries:
+        async with self.units_of_work.reading() as work:
+            return await work.account_state.read(_account(caller))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeAccountState:
+    units_of_work: UnitsOfWork
+    state: StateService
+
+    async def __call__(self, caller: Caller, changes: Changes) -> Entries:
+        """Keys that are not named stay. Raises StateInvalid, UserNotFound."""
+        async with self.units_of_work.writing() as work:
+            entries = await self.state.change(work.account_state, _account(caller), changes)
+            await work.commit()
+        return entries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateAccountState:
+    units_of_work: UnitsOfWork
+    state: StateService
+
+    async def __call__(
+        self,
+        caller: Caller,
+        key: str,
+        fn: Callable[[JsonValue], JsonValue],
+        default: JsonValue = None,
+    ) -> JsonValue:
+        """Replaces the stored value (or `default`) by what the pure, quick `fn` makes of it; nobody writes in between.
+        Raises StateInvalid, UserNotFound."""
+        async with self.units_of_work.writing() as work:
+            value, _ = await self.state.update(
+                work.account_state, _account(caller), key, fn, default
+            )
+            await work.commit()
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSessionData:
+    units_of_work: UnitsOfWork
+    state: StateService
+    cache: SessionCache
+
+    async def __call__(self, caller: Caller, changes: Changes) -> Entries:
+        """Keys that are not named stay. Raises StateInvalid, SessionEnded."""
+        session_id = _session(caller)
+        async with self.units_of_work.writing() as work:
+            entries = await self.state.change(work.session_data, session_id, changes)
+            await work.commit()
+        self.cache.renew_data(session_id, entries)
+        return entries
+
+
+def _account(caller: Caller) -> UserId:
+    if caller.user_id is None:
+        raise NotAllowed
+    return caller.user_id
+
+
+def _session(caller: Caller) -> SessionId:
+    if caller.session_id is None:
+        raise SessionEnded
+    return caller.session_id

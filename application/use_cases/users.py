@@ -1,0 +1,268 @@
+"""Accounts, changed by their owner or by an admin."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from domain.errors import EmailTaken, NotAllowed, UserNotFound
+from domain.model.caller import Caller
+from domain.model.password import checked_new_password
+from domain.model.user import (
+    ADMIN,
+    User,
+    UserId,
+    canonical_email,
+    checked_name,
+    checked_role,
+    checked_roles,
+)
+from domain.ports.security import PasswordHasher
+from domain.ports.session_cache import SessionCache
+from domain.ports.unit_of_work import UnitsOfWork
+from domain.services.auth import AuthService
+from domain.services.sessions import SessionService
+from domain.services.users import UserService
+
+SAMPLE_PASSWORD = "secret"  # noqa: S105 -- The author's words; refused in prod.
+SAMPLE_USERS = (("john@test.com", "John"), ("jane@test.com", "Jane"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateUser:
+    units_of_work: UnitsOfWork
+    users: UserService
+    hasher: PasswordHasher
+
+    async def __call__(
+        self,
+        caller: Caller,
+        *,
+        email: str,
+        name: str = "",
+        password: str | None,
+        roles: Iterable[str] = (),
+    ) -> User:
+        """Admins only. Without a name the e-mail's local part serves; without a password nobody can sign in to it yet.
+        Raises NotAllowed, EmailInvalid, NameInvalid, RoleInvalid, PasswordInvalid, EmailTaken."""
+        caller.must_have(ADMIN)
+        canonical = canonical_email(email)
+        called = checked_name(name.strip() or canonical.partition("@")[0])
+        wanted = checked_roles(roles)
+        password_hash = None
+        if password is not None:
+            checked_new_password(password, email=canonical, name=called)
+            password_hash = await self.hasher.hash(password)
+        async with self.units_of_work.writing() as work:
+            await self.users.must_administer(work.users, caller)
+            user = await self.users.make(
+                work.users, email=canonical, name=called, password_hash=password_hash, roles=wanted
+            )
+            await work.commit()
+        return user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddSampleUsers:
+    """For trying things out, dev only: settings refuse it in prod."""
+
+    units_of_work: UnitsOfWork
+    users: UserService
+    hasher: PasswordHasher
+
+    async def __call__(self) -> None:
+        """Those that exist already stay as they are."""
+        password_hash = await self.hasher.hash(SAMPLE_PASSWORD)
+        for email, name in SAMPLE_USERS:
+            try:
+                async with self.units_of_work.writing() as work:
+                    await self.users.make(
+                        work.users,
+                        email=canonical_email(email),
+                        name=name,
+                        password_hash=password_hash,
+                    )
+                    await work.commit()
+            except EmailTaken:
+                continue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListUsers:
+    units_of_work: UnitsOfWork
+    users: UserService
+
+    async def __call__(
+        self, caller: Caller, *, limit: int = 50, after: UserId | None = None, search: str = ""
+    ) -> Sequence[User]:
+        """In the order of their e-mail; `search` finds in e-mail and name. Raises NotAllowed."""
+        async with self.units_of_work.reading() as work:
+            await self.users.must_administer(work.users, caller)
+            return await work.users.page(limit=limit, after=after, search=search)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetUser:
+    units_of_work: UnitsOfWork
+    users: UserService
+
+    async def __call__(self, caller: Caller, user_id: UserId) -> User:
+        """Raises NotAllowed, UserNotFound."""
+        async with self.units_of_work.reading() as work:
+            if caller.user_id != user_id:
+                await self.users.must_administer(work.users, caller)
+            return await work.users.get(user_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindUser:
+    units_of_work: UnitsOfWork
+    users: UserService
+
+    async def __call__(self, caller: Caller, email: str) -> User:
+        """Admins only. Raises NotAllowed, EmailInvalid, UserNotFound."""
+        canonical = canonical_email(email)
+        async with self.units_of_work.reading() as work:
+            await self.users.must_administer(work.users, caller)
+            user = await work.users.find_by_email(canonical)
+        if user is None:
+            raise UserNotFound
+        return user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameUser:
+    units_of_work: UnitsOfWork
+    users: UserService
+    cache: SessionCache
+
+    async def __call__(self, caller: Caller, user_id: UserId, name: str) -> User:
+        """One's own name, or as an admin anybody's. Raises NotAllowed, NameInvalid, UserNotFound."""
+        async with self.units_of_work.writing() as work:
+            if caller.user_id != user_id:
+                await self.users.must_administer(work.users, caller)
+            user = await self.users.rename(work.users, user_id, name)
+            await work.commit()
+        self.cache.drop_user(user_id)
+        return user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePassword:
+    units_of_work: UnitsOfWork
+    auth: AuthService
+    users: UserService
+    sessions: SessionService
+    hasher: PasswordHasher
+    cache: SessionCache
+
+    async def __call__(self, caller: Caller, *, current: str, new: str, address: str) -> int:
+        """One's own; every other session of the account ends (ASVS 7.4.3), and how many did is answered.
+        Wrong current passwords are throttled like sign-ins.
+        Raises WrongPassword, PasswordInvalid, SignInThrottled, HashingBusy, SignInRefused when it was changed meanwhile."""
+        if caller.user_id is None:
+            raise NotAllowed
+        async with self.units_of_work.reading() as work:
+            before = await work.users.get(caller.user_id)
+        checked_new_password(new, email=before.email, name=before.name)
+        self.auth.attempt(address=address, account=before.email)
+        await self.auth.confirm(before, current)
+        self.auth.attempt_was_honest(address=address, account=before.email)
+        self.auth.must_differ(current, new)
+        password_hash = await self.hasher.hash(new)
+        async with self.units_of_work.writing() as work:
+            user = await work.users.get_locked(caller.user_id)
+            self.auth.must_be_unchanged(user, since=before)
+            await self.users.set_password(work.users, user, password_hash)
+            ended = await self.sessions.end_all(work.sessions, user.id, keep=caller.session_id)
+            await work.commit()
+        self.cache.drop_user(caller.user_id)
+        return len(ended)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPassword:
+    units_of_work: UnitsOfWork
+    users: UserService
+    sessions: SessionService
+    hasher: PasswordHasher
+    cache: SessionCache
+
+    async def __call__(self, caller: Caller, user_id: UserId, password: str) -> None:
+        """Admins only; all sessions of the account end. Raises NotAllowed, UserNotFound, PasswordInvalid, HashingBusy."""
+        async with self.units_of_work.reading() as work:
+            await self.users.must_administer(work.users, caller)
+            user = await work.users.get(user_id)
+        checked_new_password(password, email=user.email, name=user.name)
+        password_hash = await self.hasher.hash(password)
+        async with self.units_of_work.writing() as work:
+            await self.users.must_administer(work.users, caller)
+            user = await work.users.get_locked(user_id)
+            await self.users.set_password(work.users, user, password_hash)
+            await self.sessions.end_all(work.sessions, user_id)
+            await work.commit()
+        self.cache.drop_user(user_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisableUser:
+    units_of_work: UnitsOfWork
+    users: UserService
+    sessions: SessionService
+    cache: SessionCache
+
+    async def __call__(self, caller: Caller, user_id: UserId) -> User:
+        """Admins only; all sessions of the account end with it (ASVS 7.4.2). Raises NotAllowed, UserNotFound, LastAdmin."""
+        async with self.units_of_work.writing() as work:
+            await self.users.must_administer(work.users, caller)
+            user = await self.users.disable(work.users, user_id)
+            await self.sessions.end_all(work.sessions, user_id)
+            await work.commit()
+        self.cache.drop_user(user_id)
+        return user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnableUser:
+    units_of_work: UnitsOfWork
+    users: UserService
+
+    async def __call__(self, caller: Caller, user_id: UserId) -> User:
+        """Admins only. Raises NotAllowed, UserNotFound."""
+        async with self.units_of_work.writing() as work:
+            await self.users.must_administer(work.users, caller)
+            user = await self.users.enable(work.users, user_id)
+            await work.commit()
+        return user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantRole:
+    units_of_work: UnitsOfWork
+    users: UserService
+    cache: SessionCache
+
+    async def __call__(self, caller: Caller, user_id: UserId, role: str) -> User:
+        """Admins only. Raises NotAllowed, UserNotFound, RoleInvalid."""
+        checked_role(role)
+        async with self.units_of_work.writing() as work:
+            await self.users.must_administer(work.users, caller)
+            user = await self.users.grant(work.users, user_id, role)
+            await work.commit()
+        self.cache.drop_user(user_id)
+        return user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeRole:
+    units_of_work: UnitsOfWork
+    users: UserService
+    cache: SessionCache
+
+    async def __call__(self, caller: Caller, user_id: UserId, role: str) -> User:
+        """Admins only. Raises NotAllowed, UserNotFound, RoleInvalid, LastAdmin."""
+        checked_role(role)
+        async with self.units_of_work.writing() as work:
+            await self.users.must_administer(work.users, caller)
+            user = await self.users.revoke(work.users, user_id, role)
+            await work.commit()
+        self.cache.drop_user(user_id)
+        return user

@@ -1,0 +1,36 @@
+"""What an address asks of whoever comes to it: said by the web routes and by the UI, enforced by the gate."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
+
+from domain.model.caller import SignedIn
+
+SIGNED_IN: Final = "signed_in"
+"""Key in the ASGI scope's `state`: the SignedIn of this request, or None on an open address."""
+RECOGNISE: Final = "recognise"
+"""Key in the scope's `state`: a `RecogniseAgain`, for what outlives the request's first check."""
+REQUEST_ID: Final = "request_id"
+"""Key in the scope's `state`: text, also sent as X-Request-ID and written to the log."""
+
+RecogniseAgain = Callable[[bool], Awaitable[SignedIn]]
+"""Given whether this is activity: who is signed in now. Raises SessionEnded, StoreUnavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    who: Literal["anyone", "signed in", "nobody"]
+    """`nobody`: the address answers 404 to all."""
+    is_activity: bool = True
+    """Whether coming here keeps the session from growing idle."""
+    asks_store: bool = True
+    """Open addresses only: False where nobody needs to know who is there, so that no query is made."""
+    body_limit: int
+    """Bytes; more is 413 before any of it is used."""
+    refusal: Mapping[str, Any] = field(default_factory=dict)
+    """Members added to the problem document of a 401, for a front end that looks for them."""
+
+
+class AccessRule(Protocol):
+    def __call__(self, method: str, path: str) -> Access:
+        """By the ASGI scope's method and path, never by a URL made from headers."""
