@@ -1,6 +1,6 @@
 """What an address asks of whoever comes to it: said by the web routes and by the UI, enforced by the gate."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -13,8 +13,10 @@ RECOGNISE: Final = "recognise"
 REQUEST_ID: Final = "request_id"
 """Key in the scope's `state`: text, also sent as X-Request-ID and written to the log."""
 
-RecogniseAgain = Callable[[bool], Awaitable[SignedIn]]
-"""Given whether this is activity: who is signed in now. Raises SessionEnded, StoreUnavailable."""
+
+class RecogniseAgain(Protocol):
+    async def __call__(self, *, activity: bool) -> SignedIn:
+        """Who is signed in now; `activity` keeps the session awake. Raises SessionEnded, StoreUnavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,99 @@
+"""Between the frozen entities and the rows."""
+
+import json
+import unicodedata
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, func, select
+
+from adapters.sql.rows import SessionRow, UserRoleRow, UserRow
+from domain.model.session import Device, Session, SessionId
+from domain.model.state import Entry
+from domain.model.user import Email, User, UserId
+
+_ROLES: Final = (
+    # Roles consist of a-z, 0-9, '-' and '_'.
+    select(func.aggregate_strings(UserRoleRow.role, ","))
+    .where(UserRoleRow.user_id == UserRow.id)
+    .correlate(UserRow)
+    .scalar_subquery()
+)
+
+USER: Final = (
+    UserRow.id.label("user_id"),
+    UserRow.email.label("user_email"),
+    UserRow.name.label("user_name"),
+    UserRow.password_hash.label("user_password_hash"),
+    UserRow.is_active.label("user_is_active"),
+    UserRow.created_at.label("user_created_at"),
+    UserRow.updated_at.label("user_updated_at"),
+    _ROLES.label("user_roles"),
+)
+
+SESSION: Final = (
+    SessionRow.id.label("session_id"),
+    SessionRow.user_id.label("session_user_id"),
+    SessionRow.secret_hash.label("session_secret_hash"),
+    SessionRow.created_at.label("session_created_at"),
+    SessionRow.seen_at.label("session_seen_at"),
+    SessionRow.ends_at.label("session_ends_at"),
+    SessionRow.address.label("session_address"),
+    SessionRow.agent.label("session_agent"),
+)
+
+
+def selected_users() -> Select[*tuple[Any, ...]]:
+    return select(*USER)
+
+
+def selected_sessions() -> Select[*tuple[Any, ...]]:
+    return select(*SESSION)
+
+
+def selected_sessions_and_users() -> Select[*tuple[Any, ...]]:
+    return select(*SESSION, *USER).join_from(SessionRow, UserRow)
+
+
+def user_from(row: Row[Any]) -> User:
+    return User(
+        id=UserId(row.user_id),
+        email=Email(row.user_email),
+        name=row.user_name,
+        password_hash=row.user_password_hash,
+        roles=frozenset(row.user_roles.split(",") if row.user_roles else ()),
+        is_active=row.user_is_active,
+        created_at=row.user_created_at,
+        updated_at=row.user_updated_at,
+    )
+
+
+def changeable(user: User) -> dict[str, Any]:
+    return {
+        "email": user.email,
+        "name": user.name,
+        "search": folded(f"{user.email}\n{user.name}"),
+        "password_hash": user.password_hash,
+        "is_active": user.is_active,
+        "updated_at": user.updated_at,
+    }
+
+
+def session_from(row: Row[Any]) -> Session:
+    return Session(
+        id=SessionId(row.session_id),
+        user_id=UserId(row.session_user_id),
+        secret_hash=row.session_secret_hash,
+        created_at=row.session_created_at,
+        seen_at=row.session_seen_at,
+        ends_at=row.session_ends_at,
+        device=Device(address=row.session_address, agent=row.session_agent),
+    )
+
+
+def entry_from(row: Row[Any]) -> Entry:
+    return Entry(value=json.loads(row.value), version=row.version)
+
+
+def folded(text: str) -> str:
+    """So that "Ärger" is found as "ärger", and however it was composed."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

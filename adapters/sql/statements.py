@@ -1,0 +1,151 @@
+"""One connection in one transaction, and the database's errors in the domain's words."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy import Delete, Executable, Insert, Select, Update, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import DomainError, StoreUnavailable
+
+_SQLITE_ERROR: Final = 1
+"""SQLite's code for a statement that is wrong, such as one naming a table that is not there."""
+
+_STORE_AT_FAULT: Final = ("08", "40", "53", "55P03", "57", "58", "25006")
+"""PostgreSQL: connection, deadlock, resources, lock wait, shutdown, system, and a server that became a standby."""
+
+_ASYNCPG: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+class Statements:
+    """What a repository may do with the transaction of its unit of work."""
+
+    def __init__(self, connection: AsyncConnection, *, may_write: bool) -> None:
+        self._connection = connection
+        self._may_write = may_write
+        self._is_open = True
+
+    async def read(self, statement: Select[*tuple[Any, ...]]) -> CursorResult[Any]:
+        return await self._execute(statement)
+
+    async def write(
+        self,
+        statement: Insert | Update | Delete,
+        parameters: Sequence[Mapping[str, Any]] | None = None,
+    ) -> CursorResult[Any]:
+        self.must_be_writable()
+        return await self._execute(statement, parameters)
+
+    async def lock(self, rows: Select[*tuple[Any, ...]]) -> CursorResult[Any]:
+        """Nobody else locks, changes or removes these rows until the transaction ends. They may be pointed at: an
+        opening session does not wait for a write of its account's state. On SQLite the writer is alone anyway."""
+        self.must_be_writable()
+        return await self._execute(rows.with_for_update(key_share=True))
+
+    async def lock_name(self, number: int) -> None:
+        """Nobody else locks this number until the transaction ends, though there be no row to lock."""
+        self.must_be_writable()
+        if self._connection.dialect.name == "postgresql":
+            await self._execute(select(func.pg_advisory_xact_lock(number)))
+
+    def upsert(self, row: type[Any]) -> postgresql.Insert | sqlite.Insert:
+        if self._connection.dialect.name == "postgresql":
+            return postgresql.insert(row)
+        return sqlite.insert(row)
+
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """What is refused inside is undone alone, so that the unit of work can go on."""
+        self.must_be_writable()
+        with answering():
+            savepoint = await self._connection.begin_nested()
+        try:
+            yield
+        except IntegrityError:
+            with answering():
+                await savepoint.rollback()
+            raise
+        with answering():
+            await savepoint.commit()
+
+    async def commit(self) -> None:
+        self.must_be_writable()
+        with answering():
+            await self._connection.commit()
+        self.close()
+
+    def close(self) -> None:
+        self._is_open = False
+
+    def must_be_writable(self) -> None:
+        if not self._may_write:
+            raise RuntimeError("A unit of work from reading() must neither write nor lock.")
+        self._must_be_open()
+
+    def _must_be_open(self) -> None:
+        if not self._is_open:
+            raise RuntimeError("The unit of work has ended.")
+
+    async def _execute(
+        self, statement: Executable, parameters: Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        self._must_be_open()
+        with answering():
+            return await self._connection.execute(statement, parameters)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """StoreUnavailable where the store is at fault. What is our own fault stays loud."""
+    try:
+        yield
+    except DomainError:
+        raise
+    except (PoolTimeout, OSError) as error:
+        # asyncpg lets these through as they are; a statement that takes too long is a TimeoutError, which is one.
+        raise StoreUnavailable from error
+    except DBAPIError as error:
+        if _is_store_at_fault(error):
+            raise StoreUnavailable from error
+        raise
+
+
+@contextmanager
+def connecting() -> Iterator[None]:
+    """Before the first statement nothing is our fault: StoreUnavailable for every refusal."""
+    try:
+        yield
+    except (SQLAlchemyError, *_ASYNCPG, OSError) as error:
+        raise StoreUnavailable from error
+
+
+def is_foreign_key(error: IntegrityError) -> bool:
+    return (
+        getattr(error.orig, "sqlstate", None) == "23503"
+        or getattr(error.orig, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_FOREIGNKEY"
+    )
+
+
+def is_taken(error: IntegrityError, table: str, column: str) -> bool:
+    """Whether it is the unique constraint of this column: PostgreSQL names it, SQLite the column."""
+    said = str(error.orig)
+    return f'"uq_{table}_{column}"' in said or f"UNIQUE constraint failed: {table}.{column}" in said
+
+
+def _is_store_at_fault(error: DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    if isinstance(error, OperationalError):
+        return getattr(error.orig, "sqlite_errorcode", None) != _SQLITE_ERROR
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if sqlstate is not None:
+        return str(sqlstate).startswith(_STORE_AT_FAULT)
+    # Without a code it was asyncpg itself: a closed connection is the store's fault, a wrong argument ours.
+    cause = error.orig.__cause__ if error.orig is not None else None
+    return isinstance(cause, _ASYNCPG) and not isinstance(cause, ValueError | TypeError)

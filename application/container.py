@@ -1,0 +1,199 @@
+"""Which adapters obey: one declaration, and one composition of it per environment."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from dependency_injector import containers, providers
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.memory.limiter import MemoryAttemptLimiter
+from adapters.memory.session_cache import MemorySessionCache
+from adapters.memory.store import MemoryStore
+from adapters.memory.unit_of_work import MemoryUnitsOfWork
+from adapters.security.passwords import CHEAP, PasslibHasher
+from adapters.security.tokens import JwtTokenCodec
+from adapters.sql import schema
+from adapters.sql.engine import make_engine
+from adapters.sql.store import SqlStore
+from adapters.sql.unit_of_work import SqlUnitsOfWork
+from adapters.system.clock import SystemClock
+from adapters.system.files import private_folder, secret_in
+from adapters.system.ids import RandomIds
+from application import use_cases as uc
+from application.settings import Settings, SettingsInvalid
+from domain.model.session import SessionPolicy
+from domain.ports.system import IdGenerator
+from domain.services.auth import AuthService
+from domain.services.sessions import SessionService
+from domain.services.state import StateService
+from domain.services.users import UserService
+
+KEY_FILE: Final = "secret.key"
+
+
+def signing_keys(settings: Settings, ids: IdGenerator) -> list[str]:
+    """Newest first. Without a setting: for test a key of this process, for dev the key file in the data folder."""
+    if settings.secret_key:
+        return [key.get_secret_value() for key in settings.secret_key]
+    if settings.environment == "test":
+        return [ids.new_secret()]
+    return [secret_in(settings.data_dir / KEY_FILE, ids.new_secret())]
+
+
+class Composition(containers.DeclarativeContainer):
+    """What every environment has; where its data lives is left open."""
+
+    settings = providers.Dependency(instance_of=Settings)
+
+    engine: providers.Provider[AsyncEngine | None] = providers.Object(None)
+    units_of_work: providers.Provider[object] = providers.Dependency()
+    store: providers.Provider[object] = providers.Dependency()
+
+    clock = providers.Singleton(SystemClock)
+    ids = providers.Singleton(RandomIds)
+    codec = providers.Singleton(
+        JwtTokenCodec, keys=providers.Callable(signing_keys, settings, ids), clock=clock
+    )
+    hasher = providers.Singleton(PasslibHasher, scheme=settings.provided.password_scheme)
+    limiter = providers.Singleton(MemoryAttemptLimiter, clock)
+    cache = providers.Singleton(
+        MemorySessionCache, clock=clock, keep=settings.provided.session_cache
+    )
+    policy = providers.Singleton(
+        SessionPolicy,
+        idle=settings.provided.session_idle,
+        absolute=settings.provided.session_absolute,
+        per_user=settings.provided.sessions_per_user,
+    )
+
+    auth = providers.Singleton(
+        AuthService, hasher=hasher, codec=codec, limiter=limiter, clock=clock, ids=ids
+    )
+    users = providers.Singleton(UserService, clock=clock, ids=ids)
+    sessions = providers.Singleton(
+        SessionService, codec=codec, clock=clock, ids=ids, policy=policy
+    )
+    state = providers.Singleton(StateService)
+
+    _work = {"units_of_work": units_of_work}
+    _signing_in = {"auth": auth, "users": users, "sessions": sessions}
+    _check_setup = providers.Singleton(uc.CheckSetup, **_work, auth=auth)
+
+    use_cases = providers.Singleton(
+        uc.UseCases,
+        log_in=providers.Singleton(uc.LogIn, **_work, **_signing_in, cache=cache),
+        log_out=providers.Singleton(uc.LogOut, **_work, cache=cache),
+        recognise=providers.Singleton(uc.Recognise, **_work, sessions=sessions, cache=cache),
+        offer_setup=providers.Singleton(uc.OfferSetup, **_work, auth=auth),
+        check_setup=_check_setup,
+        set_up=providers.Singleton(
+            uc.SetUp, **_work, **_signing_in, hasher=hasher, check=_check_setup
+        ),
+        form_tokens=providers.Singleton(uc.FormTokens, auth=auth),
+        create_user=providers.Singleton(uc.CreateUser, **_work, users=users, hasher=hasher),
+        add_sample_users=providers.Singleton(
+            uc.AddSampleUsers, **_work, users=users, hasher=hasher
+        ),
+        list_users=providers.Singleton(uc.ListUsers, **_work, users=users),
+        get_user=providers.Singleton(uc.GetUser, **_work, users=users),
+        find_user=providers.Singleton(uc.FindUser, **_work, users=users),
+        rename_user=providers.Singleton(uc.RenameUser, **_work, users=users, cache=cache),
+        change_password=providers.Singleton(
+            uc.ChangePassword, **_work, **_signing_in, hasher=hasher, cache=cache
+        ),
+        set_password=providers.Singleton(
+            uc.SetPassword, **_work, users=users, sessions=sessions, hasher=hasher, cache=cache
+        ),
+        disable_user=providers.Singleton(
+            uc.DisableUser, **_work, users=users, sessions=sessions, cache=cache
+        ),
+        enable_user=providers.Singleton(uc.EnableUser, **_work, users=users),
+        grant_role=providers.Singleton(uc.GrantRole, **_work, users=users, cache=cache),
+        revoke_role=providers.Singleton(uc.RevokeRole, **_work, users=users, cache=cache),
+        list_sessions=providers.Singleton(
+            uc.ListSessions, **_work, users=users, sessions=sessions
+        ),
+        list_all_sessions=providers.Singleton(uc.ListAllSessions, **_work, users=users),
+        revoke_session=providers.Singleton(
+            uc.RevokeSession, **_work, users=users, sessions=sessions, cache=cache
+        ),
+        revoke_other_sessions=providers.Singleton(
+            uc.RevokeOtherSessions, **_work, sessions=sessions, cache=cache
+        ),
+        revoke_all_sessions=providers.Singleton(
+            uc.RevokeAllSessions, **_work, users=users, sessions=sessions, cache=cache
+        ),
+        keep_awake=providers.Singleton(uc.KeepAwake, **_work, sessions=sessions),
+        purge_sessions=providers.Singleton(
+            uc.PurgeSessions, **_work, sessions=sessions, cache=cache
+        ),
+        read_account_state=providers.Singleton(uc.ReadAccountState, **_work),
+        change_account_state=providers.Singleton(uc.ChangeAccountState, **_work, state=state),
+        update_account_state=providers.Singleton(uc.UpdateAccountState, **_work, state=state),
+        change_session_data=providers.Singleton(
+            uc.ChangeSessionData, **_work, state=state, cache=cache
+        ),
+        check_readiness=providers.Singleton(uc.CheckReadiness, store=store),
+    )
+
+
+@containers.copy(Composition)
+class MemoryComposition(Composition):
+    """For test: nothing outlives the process, and hashing is cheap."""
+
+    hasher = providers.Singleton(
+        PasslibHasher, scheme=Composition.settings.provided.password_scheme, cost=CHEAP
+    )
+    store = providers.Singleton(MemoryStore)
+    units_of_work = providers.Singleton(MemoryUnitsOfWork, store)
+
+
+@containers.copy(Composition)
+class SqlComposition(Composition):
+    """For dev and prod alike: SQLite or PostgreSQL, as the database's URL says."""
+
+    engine = providers.Singleton(make_engine, Composition.settings.provided.database)
+    store = providers.Singleton(SqlStore, engine)
+    units_of_work = providers.Singleton(SqlUnitsOfWork, engine)
+
+
+COMPOSITIONS: Final = {
+    "test": MemoryComposition,
+    "dev": SqlComposition,
+    "prod": SqlComposition,
+}
+
+
+def build(settings: Settings) -> Composition:
+    """Connects to nothing yet."""
+    return COMPOSITIONS[settings.environment](settings=settings)
+
+
+@asynccontextmanager
+async def running(container: Composition) -> AsyncIterator[None]:
+    """Brings the store up to date (dev) or insists that it is (prod), and lets go of everything at the end.
+    Raises SettingsInvalid, StoreUnavailable."""
+    settings: Settings = container.settings()
+    if settings.uses_data_dir:
+        private_folder(settings.data_dir)
+    engine = container.engine()
+    try:
+        if engine is not None:
+            await _prepare(engine, migrates=settings.environment == "dev")
+        if settings.sample_users:
+            await container.use_cases().add_sample_users()
+        yield
+    finally:
+        container.hasher().close()
+        if engine is not None:
+            await engine.dispose()
+
+
+async def _prepare(engine: AsyncEngine, *, migrates: bool) -> None:
+    if migrates:
+        await schema.upgrade(engine)
+    elif pending := await schema.pending(engine):
+        raise SettingsInvalid(
+            [f"The database misses {len(pending)} migrations. Type: gradioapp db upgrade"]
+        )

@@ -1,0 +1,122 @@
+"""The whole service as one ASGI app: gate, routes and Gradio mounts, composed once."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from threading import current_thread, main_thread
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from application.container import Composition, build, running
+from application.settings import Settings, load, quiet_gradio
+from application.use_cases import UseCases
+from domain.errors import StoreUnavailable
+from entrypoints import ui, web
+from entrypoints.access import Access
+
+AWAKE_EVERY: Final = 30.0
+"""Seconds: sessions with a running event are touched this often; far below the shortest idle end."""
+PURGE_EVERY: Final = 3600.0
+"""Seconds between two purges of sessions past their end."""
+
+log = structlog.get_logger()
+
+
+def app_from_environment() -> ASGIApp:
+    """For `uvicorn entrypoints.app:app_from_environment --factory`. Raises SettingsInvalid."""
+    settings = load()
+    web.configure_logging(settings)
+    return create_app(build(settings))
+
+
+def create_app(container: Composition) -> ASGIApp:
+    """Takes out use cases, settings and lifespan; nobody behind this line sees the container."""
+    settings: Settings = container.settings()
+    app: UseCases = container.use_cases()
+    quiet_gradio(settings.data_dir if settings.uses_data_dir else None)
+
+    api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    # Its presence switches off Gradio's own, which reflects any origin with credentials.
+    api.add_middleware(CORSMiddleware, allow_origins=[])
+    web.install(api, app=app, settings=settings)
+    new_nonce = container.ids().new_secret
+    pages = ui.mount(
+        api, [build_page() for build_page in ui.PAGES], app=app, settings=settings, new_nonce=new_nonce
+    )
+    mounted = api.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(api: FastAPI) -> AsyncIterator[Any]:
+        async with running(container):
+            async with _chores(app, pages), _told_to_stop(pages.stopping), mounted(api) as state:
+                yield state
+
+    api.router.lifespan_context = lifespan
+
+    def access(method: str, path: str) -> Access:
+        if path.startswith(f"{settings.ui_path}/"):
+            return pages.access(method, path)
+        return web.access(method, path)
+
+    return web.Gate(api, recognise=app.recognise, settings=settings, access=access)
+
+
+@asynccontextmanager
+async def _chores(app: UseCases, pages: ui.UI) -> AsyncIterator[None]:
+    async def keep_awake() -> None:
+        await app.keep_awake(pages.running.sessions())
+
+    async def purge() -> None:
+        await app.purge_sessions()
+
+    tasks = [
+        asyncio.create_task(_again_and_again(keep_awake, every=AWAKE_EVERY)),
+        asyncio.create_task(_again_and_again(purge, every=PURGE_EVERY)),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _again_and_again(chore: Callable[[], Awaitable[None]], *, every: float) -> None:
+    while True:
+        try:
+            await chore()
+        except StoreUnavailable:
+            log.warning("chore postponed: the database does not answer", chore=chore.__name__)
+        await asyncio.sleep(every)
+
+
+@asynccontextmanager
+async def _told_to_stop(stopping: asyncio.Event) -> AsyncIterator[None]:
+    """Sets `stopping` at the signal: uvicorn waits for open streams, and they would wait for their tabs."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(stopping.set)
+        previous = before[signal.Signals(number)]
+        if callable(previous):
+            previous(number, frame)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        stopping.set()
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -1,0 +1,112 @@
+"""`gradioapp serve`: from an empty folder to a page that asks for the first admin."""
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from entrypoints.cli.operating import make_ready, settings_now
+from entrypoints.cli.program import Fault
+
+if TYPE_CHECKING:
+    from application.settings import Settings
+
+_WATCHED: Final = ("domain", "application", "adapters", "entrypoints", "migrations")
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="0 takes a free one. [8080]")
+    ] = None,
+    reload: Annotated[  # noqa: FBT002 -- An option.
+        bool, typer.Option("--reload", help="Start again when a Python file changes; dev only.")
+    ] = False,
+    sample_users: Annotated[  # noqa: FBT002 -- An option.
+        bool, typer.Option("--sample-users", help="Add john@test.com and jane@test.com; dev only.")
+    ] = False,
+) -> None:
+    """Run the service. What is typed here goes before the environment, and that before .env."""
+    typed = {
+        "host": host,
+        "port": port,
+        "reload": reload or None,
+        "sample_users": sample_users or None,
+    }
+    overrides = {name: value for name, value in typed.items() if value is not None}
+    settings = settings_now(**overrides)
+    if settings.reload and settings.environment == "test":
+        raise Fault(
+            "GRADIOAPP_ENVIRONMENT=test keeps everything in memory, and a reload forgets it. Set it to dev."
+        )
+    with listening(settings.host, settings.port) as listener:
+        settings = settings.replaced(port=listener.getsockname()[1])
+        if settings.uses_data_dir:
+            typer.echo(f"Data is kept in {settings.data_dir.resolve()}")
+            make_ready(settings)
+        if settings.reload:
+            _serve_reloading(settings, overrides, listener)
+        else:
+            _serve(settings, listener)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Ours from here on, so that of two services starting at once one is refused; who connects before the service
+    is up waits for it. Raises Fault."""
+    try:
+        family, kind, protocol, _, name = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise Fault(
+            f"{host} is no address of this machine. Type: gradioapp serve --host 127.0.0.1"
+        ) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(name)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise Fault(
+            f"Port {port} of {host} cannot be had: {(error.strerror or str(error)).lower()}. "
+            f"Type: gradioapp serve --port {port + 1 if 1024 <= port < 65535 else 8080}"
+        ) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def _serve(settings: "Settings", listener: socket.socket) -> None:
+    from application.container import build
+    from application.settings import quiet_gradio
+
+    quiet_gradio(settings.data_dir if settings.uses_data_dir else None)
+
+    from entrypoints import web
+    from entrypoints.app import create_app
+    from entrypoints.cli.server import Announcement, Server, configured
+
+    web.configure_logging(settings)
+    container = build(settings)
+    announcement = Announcement(settings=settings, offer_setup=container.use_cases().offer_setup)
+    Server(configured(create_app(container)), announcement).run(sockets=[listener])
+
+
+def _serve_reloading(
+    settings: "Settings", overrides: dict[str, Any], listener: socket.socket
+) -> None:
+    from uvicorn.supervisors import ChangeReload
+
+    from application.settings import pass_on
+    from entrypoints.cli.server import Announcement, Server, configured, offer_setup_anew
+
+    pass_on({name: str(value) for name, value in {**overrides, "port": settings.port}.items()})
+    root = Path(__file__).parents[2]
+    config = configured(
+        "entrypoints.app:app_from_environment",
+        factory=True,
+        reload=True,
+        reload_dirs=[str(root / folder) for folder in _WATCHED],
+    )
+    announcement = Announcement(settings=settings, offer_setup=offer_setup_anew)
+    server = Server(config, announcement)
+    ChangeReload(config, target=server.run, sockets=[listener]).run()

@@ -1,0 +1,73 @@
+"""uvicorn as we run it, and what it says to the person who started it once it really listens."""
+
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import typer
+import uvicorn
+
+from application.container import build
+from application.settings import Settings, load
+from application.use_cases.users import SAMPLE_PASSWORD, SAMPLE_USERS
+from domain.errors import StoreUnavailable
+from entrypoints.cli.operating import address, let_go
+
+GRACE: Final = 10
+"""Seconds that open requests have at the end; the whole stop takes at most 12."""
+
+
+def configured(app: Any, **more: Any) -> uvicorn.Config:
+    """Logs, proxy headers and the server's name are the gate's business; see `entrypoints/web`."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        date_header=True,
+        timeout_graceful_shutdown=GRACE,
+        **more,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """Goes to a child process while reloading, so it has to be picklable there."""
+
+    settings: Settings
+    offer_setup: Callable[[], Awaitable[str | None]]
+
+    async def make(self) -> None:
+        here = address(self.settings)
+        typer.echo(f"Serving at {here} (Ctrl+C stops)")
+        if self.settings.sample_users:
+            emails = " and ".join(email for email, _ in SAMPLE_USERS)
+            typer.echo(f"Sample users: {emails}, password {SAMPLE_PASSWORD}")
+        if token := await self.offer_setup():
+            typer.echo("There is no admin yet. This link, good for 15 minutes, makes the first:")
+            typer.echo(f"  {here}/setup?token={token}")
+
+
+async def offer_setup_anew() -> str | None:
+    """From what the environment says now: for a process that did not build the container itself."""
+    container = build(load())
+    try:
+        token: str | None = await container.use_cases().offer_setup()
+        return token
+    finally:
+        await let_go(container)
+
+
+class Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, announcement: Announcement) -> None:
+        super().__init__(config)
+        self.announcement = announcement
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        try:
+            await self.announcement.make()
+        except StoreUnavailable:
+            typer.echo("The database does not answer.", err=True)

@@ -1,0 +1,77 @@
+"""Gradio's HTML page on its way out: our header in front of the app, and a nonce on every script."""
+
+from html import escape
+from typing import Final
+from urllib.parse import quote
+
+from starlette.types import Message, Send
+
+from domain.model.user import User
+
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self' blob: data:; "
+    "worker-src 'self' blob:; manifest-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "object-src 'none'"
+)
+"""'unsafe-eval': without it a `js=` of an author, gr.HTML, ImageEditor and native plots break."""
+
+
+class Document:
+    """Collects a page, so that it leaves changed and with its right length."""
+
+    def __init__(self, send: Send, *, header: str, nonce: str) -> None:
+        self._send = send
+        self._header = header.encode()
+        self._nonce = nonce
+        self._start: Message | None = None
+        self._body = bytearray()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body") or self._start is None:
+            return
+        if self._is_html():
+            self._rewrite()
+        await self._send(self._start)
+        await self._send({"type": "http.response.body", "body": bytes(self._body)})
+
+    def _is_html(self) -> bool:
+        headers = dict(self._start["headers"]) if self._start else {}
+        return bytes(headers.get(b"content-type", b"")).startswith(b"text/html")
+
+    def _rewrite(self) -> None:
+        assert self._start is not None  # noqa: S101 -- Only called once it is there.
+        nonce = f'<script nonce="{self._nonce}"'.encode()
+        page = bytes(self._body).replace(b"<script", nonce)
+        opening = page.find(b"<body")
+        after = page.find(b">", opening) + 1 if opening >= 0 else 0
+        page = page[:after] + self._header + page[after:]
+        self._body = bytearray(page)
+        headers = [(k, v) for k, v in self._start["headers"] if k.lower() != b"content-length"]
+        headers += [
+            (b"content-length", str(len(page)).encode()),
+            (b"content-security-policy", _POLICY.format(nonce=self._nonce).encode()),
+        ]
+        self._start["headers"] = headers
+
+
+def header(
+    *, project_name: str, user: User, links: list[tuple[str, str]], here: str, css: str
+) -> str:
+    """The bar above every page: project, pages as (title, address), who is signed in, sign out."""
+    items = "".join(
+        f'<a href="{escape(address)}"{" aria-current=page" if address == here else ""}>{escape(title)}</a>'
+        for title, address in links
+    )
+    home = links[0][1] if links else "/"
+    return (
+        f'<link rel="stylesheet" href="{escape(css)}">'
+        f'<header class="gradioapp-bar"><a class="gradioapp-name" href="{escape(home)}">{escape(project_name)}</a>'
+        f'<nav aria-label="Pages">{items}</nav>'
+        f'<span class="gradioapp-who" title="{escape(user.email)}">{escape(user.name)}</span>'
+        f'<a class="gradioapp-out" href="/logout?next={quote(here)}">Sign out</a></header>'
+    )

@@ -1,0 +1,83 @@
+"""The only file that knows Gradio's addresses: which of them exist for whom, and what happens on their answers.
+
+Default deny: an address of Gradio that is not listed here answers 404 until somebody has looked at it.
+`tests/ui/test_guard.py` walks every route of a mounted app, so that a new Gradio release cannot add one unseen.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from entrypoints.access import Access
+
+MB: Final = 1024 * 1024
+
+HASHED: Final = "public, max-age=31536000, immutable"
+"""For Gradio's assets, whose names carry a hash of their content."""
+UNHASHED: Final = "public, max-age=3600"
+
+RELOADS_THE_TAB: Final = {"error": "Connection errored out. "}
+"""Gradio's front end looks for exactly this text, and then polls `app_id` and reloads."""
+
+_OPEN: Final = re.compile(r"/(assets|static)/.+|/(gradio_api/)?theme\.css|/gradio_api/app_id/?")
+_PAGES: Final = re.compile(r"/?|/config/?|/gradio_api/info/?")
+_FILES: Final = re.compile(r"/gradio_api/(file=.+|file/.+|stream/[^/]+/[^/]+/[^/]+/[^/]+)")
+_STREAMS: Final = re.compile(
+    r"/gradio_api/(queue/data|heartbeat/[^/]+|call/(v2/)?[^/]+/[^/]+|upload_progress|queue/status)"
+)
+_EVENTS: Final = re.compile(
+    r"/gradio_api/(queue/join/?|(run|api|call|call/v2)/[^/]+/?|cancel|reset/?|component_server/?|stream/[^/]+(/close)?)"
+)
+_UPLOAD: Final = "/gradio_api/upload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradioAddresses:
+    """What each address of a mounted Gradio app asks; paths are relative to the mount."""
+
+    body_limit: int
+    """Bytes of a JSON body."""
+    upload_limit: int
+    """Bytes of an upload, all its files together."""
+
+    def access(self, method: str, path: str) -> Access:
+        if method in {"GET", "HEAD"}:
+            if _OPEN.fullmatch(path):
+                return Access(who="anyone", asks_store=False, is_activity=False, body_limit=0)
+            if _PAGES.fullmatch(path):
+                return Access(who="signed in", body_limit=0)
+            if _FILES.fullmatch(path) or _STREAMS.fullmatch(path):
+                return Access(who="signed in", is_activity=False, body_limit=0)
+        if method == "POST":
+            if path == _UPLOAD:
+                return Access(who="signed in", body_limit=self.upload_limit)
+            if _EVENTS.fullmatch(path):
+                # Whether an event is activity is known when it runs: a timer's tick is none.
+                return Access(
+                    who="signed in",
+                    is_activity=False,
+                    body_limit=self.body_limit,
+                    refusal=RELOADS_THE_TAB,
+                )
+        return Access(who="nobody", body_limit=0)
+
+
+def is_page(path: str) -> bool:
+    return path in {"", "/"}
+
+
+def is_stream(path: str) -> bool:
+    return _STREAMS.fullmatch(path) is not None
+
+
+def is_queue_stream(path: str) -> bool:
+    """The one that carries a tab's events, and whose end the front end has to be told."""
+    return path == "/gradio_api/queue/data"
+
+
+def cache_control(path: str) -> str | None:
+    if path.startswith("/assets/"):
+        return HASHED
+    if path.startswith("/static/"):
+        return UNHASHED
+    return None

@@ -1,0 +1,207 @@
+"""Puts a page's app behind the guard: every setting of Gradio's mount chosen on purpose."""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.requests import HTTPConnection
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from application.settings import Settings
+from application.use_cases import UseCases
+from domain.model.caller import SignedIn
+from entrypoints.access import SIGNED_IN, Access
+from entrypoints.ui.calling import Calls, RunningEvents
+from entrypoints.ui.document import Document, header
+from entrypoints.ui.guard import (
+    MB,
+    GradioAddresses,
+    cache_control,
+    is_page,
+    is_queue_stream,
+    is_stream,
+)
+from entrypoints.ui.sdk import Page
+from entrypoints.ui.streams import SESSION_EXPIRED, run_while_signed_in
+
+SCRIPT = '<script src="/static/session.js" defer></script>'
+BAR_CSS = "/static/bar.css"
+_TAKEN = frozenset(
+    {
+        "assets",
+        "static",
+        "svelte",
+        "config",
+        "gradio_api",
+        "theme.css",
+        "login",
+        "logout",
+        "monitoring",
+    }
+)
+
+
+class PageRefused(Exception):
+    """A page that cannot be served safely; the text says which and what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UI:
+    """All mounted pages: their addresses, and what they ask of whoever comes."""
+
+    settings: Settings
+    addresses: GradioAddresses
+    running: RunningEvents = field(default_factory=RunningEvents)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is told to stop: open streams end then."""
+    links: list[tuple[str, str]] = field(default_factory=list)
+
+    def access(self, method: str, path: str) -> Access:
+        mount = next((p for p in self._mounts_longest_first if path.startswith(f"{p}/")), None)
+        if mount is None:
+            return Access(who="signed in", body_limit=0)
+        return self.addresses.access(method, path[len(mount) :])
+
+    @property
+    def _mounts_longest_first(self) -> list[str]:
+        return sorted((address.rstrip("/") for _, address in self.links), key=len, reverse=True)
+
+
+def mount(
+    api: FastAPI,
+    pages: Sequence[Page],
+    *,
+    app: UseCases,
+    settings: Settings,
+    new_nonce: Callable[[], str],
+) -> UI:
+    """Mounts the first page at the UI's path and the others below it. Raises PageRefused."""
+    body_limit, upload_limit = settings.body_limit_mb * MB, settings.upload_limit_mb * MB
+    ui = UI(
+        settings=settings,
+        addresses=GradioAddresses(body_limit=body_limit, upload_limit=upload_limit),
+    )
+    paths = [settings.ui_path, *(f"{settings.ui_path}/{slug(page)}" for page in pages[1:])]
+    if len(set(paths)) < len(paths):
+        raise PageRefused(f"Two pages have the same address: {', '.join(paths)}. Give one a path=.")
+    ui.links.extend((page.title, f"{path}/") for page, path in zip(pages, paths, strict=True))
+    calls = Calls(app=app, running=ui.running)
+    for page, path in reversed(list(zip(pages, paths, strict=True))):  # The longer path first.
+        _mount_one(api, page.demo, path, ui=ui, calls=calls, new_nonce=new_nonce)
+    return ui
+
+
+def slug(page: Page) -> str:
+    name = page.path or re.sub(r"[^a-z0-9]+", "-", page.title.lower()).strip("-")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or name in _TAKEN:
+        raise PageRefused(
+            f"The page {page.title!r} needs another path= than {name!r}: lower-case letters, digits and '-'."
+        )
+    return name
+
+
+def _mount_one(
+    api: FastAPI, demo: gr.Blocks, path: str, *, ui: UI, calls: Calls, new_nonce: Callable[[], str]
+) -> None:
+    _refuse_shared_requests(demo)
+    demo.has_launched = True  # Else any file of the server can be named as an input.
+    demo.state_session_capacity = 1000
+    if demo._queue.max_size is None:  # noqa: SLF001 -- Gradio has no other way to ask.
+        demo._queue.max_size = 1000  # noqa: SLF001
+    gr.mount_gradio_app(
+        api,
+        demo,
+        path,
+        footer_links=[],
+        run_history=False,  # Else inputs and outputs stay in the browser past sign-out.
+        auth_dependency=_email,
+        allowed_paths=[],
+        show_error=False,
+        max_file_size=ui.addresses.upload_limit,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=getattr(demo, "_deprecated_theme", None) or "default",
+        head=SCRIPT,
+    )
+    route = api.router.routes[-1]
+    assert isinstance(route, Mount)  # noqa: S101 -- What mount_gradio_app just added.
+    demo.app = route.app  # type: ignore[assignment]
+    calls.wrap(demo)
+    route.app = _Guarded(route.app, path=path, ui=ui, new_nonce=new_nonce)
+
+
+def _email(request: HTTPConnection) -> str | None:
+    signed_in: SignedIn | None = request.scope.get("state", {}).get(SIGNED_IN)
+    return signed_in.user.email if signed_in else None
+
+
+def _refuse_shared_requests(demo: gr.Blocks) -> None:
+    """A batch hands every caller's event the first caller's request."""
+    for fn in demo.fns.values():
+        takes_request = any(
+            parameter is gr.Request for parameter in getattr(fn.fn, "__annotations__", {}).values()
+        )
+        if fn.batch and takes_request:
+            raise PageRefused(
+                f"{fn.name} is a batch=True event that takes gr.Request: Gradio would hand it the first caller's "
+                "for all. Make it batch=False, or do without the request."
+            )
+
+
+class _Guarded:
+    """Around one mounted Gradio app, behind the gate."""
+
+    def __init__(self, inner: ASGIApp, *, path: str, ui: UI, new_nonce: Callable[[], str]) -> None:
+        self._inner = inner
+        self._prefix = len(path)
+        self._here = f"{path}/"
+        self._ui = ui
+        self._new_nonce = new_nonce
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        path: str = scope["path"][self._prefix :]
+        if is_stream(path):
+            await run_while_signed_in(
+                self._inner,
+                scope,
+                receive,
+                send,
+                stopping=self._ui.stopping,
+                last_words=SESSION_EXPIRED if is_queue_stream(path) else b"",
+            )
+        elif is_page(path):
+            await self._inner(scope, receive, self._document(scope, send).send)
+        elif (cached := cache_control(path)) is not None:
+            await self._inner(scope, receive, _with_cache_control(send, cached))
+        else:
+            await self._inner(scope, receive, send)
+
+    def _document(self, scope: Scope, send: Send) -> Document:
+        bar = header(
+            project_name=self._ui.settings.project_name,
+            user=scope["state"][SIGNED_IN].user,
+            links=self._ui.links,
+            here=self._here,
+            css=BAR_CSS,
+        )
+        return Document(send, header=bar, nonce=self._new_nonce())
+
+
+def _with_cache_control(send: Send, value: str) -> Send:
+    line = (b"cache-control", value.encode())
+
+    async def changed(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] in {200, 304}:
+            message["headers"] = [*message["headers"], line]
+        await send(message)
+
+    return changed

@@ -1,0 +1,77 @@
+"""The HomePage: a greeting, a note and a counter that last, and the tabs for account, sessions and users."""
+
+from datetime import datetime
+
+import gradio as gr
+
+from domain.model.state import JsonValue
+from entrypoints.ui.calling import current_call
+from entrypoints.ui.pages import account, sessions, users
+from entrypoints.ui.pages.text import moment, plain
+from entrypoints.ui.sdk import Page, current_session, current_user
+
+NOTE = "note"
+VISITS = "home.visits"
+
+
+async def greet() -> tuple[str, str]:
+    """Counts the visit; answers the greeting and the note of this sign-in."""
+    call = current_call()
+    seen_at = call.signed_in.session.seen_at.isoformat()
+    before = (await call.app.read_account_state(call.caller)).get(VISITS)
+    visits = await call.app.update_account_state(
+        call.caller, VISITS, lambda v: _one_more(v, seen_at)
+    )
+    return _greeting(before.value if before else None, visits), current_session().data.get(NOTE, "")
+
+
+def _one_more(visits: JsonValue, seen_at: str) -> JsonValue:
+    count = visits.get("count") if isinstance(visits, dict) else None
+    return {"count": (count if isinstance(count, int) else 0) + 1, "last": seen_at}
+
+
+def _greeting(before: JsonValue, visits: JsonValue) -> str:
+    count = visits["count"] if isinstance(visits, dict) else 1
+    lines = [
+        f"# Hello, {plain(current_user().name)}",
+        f"This is visit number **{count}** of your account.",
+    ]
+    if isinstance(before, dict) and isinstance(before.get("last"), str):
+        lines.append(f"The last one was on {moment(datetime.fromisoformat(str(before['last'])))}.")
+    return "\n\n".join(lines)
+
+
+async def keep_note(note: str) -> str:
+    current_session().data[NOTE] = note
+    return "Kept until you sign out." if note else "Nothing is kept."
+
+
+def build() -> Page:
+    with gr.Blocks(title="Home", analytics_enabled=False) as demo, gr.Tabs():
+        with gr.Tab("Home", id="home"):
+            greeting = gr.Markdown("# Hello")
+            note = gr.Textbox(
+                label="Note",
+                lines=4,
+                max_length=10_000,
+                info="Yours alone, and kept for this sign-in.",
+            )
+            with gr.Row():
+                keep = gr.Button("Keep", variant="primary", scale=0)
+                kept = gr.Markdown()
+            gr.on(
+                [keep.click, note.blur],
+                keep_note,
+                note,
+                kept,
+                api_name="keep_note",
+                show_progress="hidden",
+            )
+            demo.load(greet, None, [greeting, note], api_name="greet")
+        with gr.Tab("Account", id="account"):
+            account.tab(demo)
+        with gr.Tab("Sessions", id="sessions") as devices:
+            sessions.tab(devices)
+        with gr.Tab("Users", id="users", visible=False) as people:
+            users.tab(demo, people)
+    return Page(demo=demo, title="Home")

@@ -1,0 +1,33 @@
+"""What each of our own addresses asks of whoever comes to it. What is not named here asks for a session."""
+
+from typing import Final
+
+from entrypoints.access import Access
+
+KB: Final = 1024
+
+API: Final = "/api/v1"
+
+_FORM: Final = Access(who="anyone", body_limit=64 * KB)
+_ASSET: Final = Access(who="anyone", asks_store=False, is_activity=False, body_limit=0)
+_SIGNED_IN: Final = Access(who="signed in", body_limit=64 * KB)
+
+PROBES: Final = frozenset({"/healthz", "/readyz"})
+"""Answered under every host name: who asks there has only our address."""
+
+_OPEN: Final = {
+    "/": Access(who="anyone", body_limit=0),
+    "/login": _FORM,
+    "/logout": _FORM,
+    "/setup": _FORM,
+    "/manifest.json": _ASSET,
+    "/favicon.ico": _ASSET,
+    **dict.fromkeys(PROBES, _ASSET),
+}
+
+
+def access(method: str, path: str) -> Access:  # noqa: ARG001 -- The rule's signature.
+    known = _OPEN.get(path)
+    if known is not None:
+        return known
+    return _ASSET if path.startswith("/static/") else _SIGNED_IN

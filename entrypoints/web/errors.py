@@ -1,0 +1,120 @@
+"""The one table from refusals to HTTP, and the handlers that use it. Its twin is `entrypoints/ui/errors.py`."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from math import ceil
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from domain import errors
+from entrypoints.access import REQUEST_ID
+from entrypoints.web.pages import Pages
+from entrypoints.web.problems import PROBLEM_JSON, Problem, wants_page
+
+TABLE: Final[dict[type[errors.DomainError], tuple[int, str, str]]] = {
+    errors.SignInRefused: (401, "sign-in-refused", "Not signed in"),
+    errors.SignInThrottled: (429, "sign-in-throttled", "Too many attempts"),
+    errors.SessionEnded: (401, "session-ended", "Not signed in"),
+    errors.SessionNotFound: (404, "session-not-found", "No such session"),
+    errors.TokenRefused: (403, "token-refused", "Expired"),
+    errors.SetupClosed: (410, "setup-closed", "Already set up"),
+    errors.NotAllowed: (403, "not-allowed", "Not allowed"),
+    errors.UserNotFound: (404, "user-not-found", "No such user"),
+    errors.EmailTaken: (409, "email-taken", "E-mail address taken"),
+    errors.EmailInvalid: (422, "email-invalid", "Not an e-mail address"),
+    errors.NameInvalid: (422, "name-invalid", "Not a name"),
+    errors.RoleInvalid: (422, "role-invalid", "Not a role"),
+    errors.PasswordInvalid: (422, "password-invalid", "Password not acceptable"),
+    errors.WrongPassword: (403, "wrong-password", "Wrong password"),
+    errors.LastAdmin: (409, "last-admin", "Last admin"),
+    errors.StateInvalid: (422, "state-invalid", "Cannot be kept"),
+    errors.HashingBusy: (503, "busy", "Busy"),
+    errors.StoreUnavailable: (503, "store-unavailable", "Database unavailable"),
+}
+"""Status, end of the type URI, title. The sentence of the refusal is the detail."""
+
+COME_BACK: Final = 5
+"""Seconds, of Retry-After where nothing better is known."""
+
+_PLAIN_WORDS: Final = {
+    404: "There is nothing at this address.",
+    405: "This address does not answer that method.",
+    413: "The request is larger than this address takes.",
+}
+
+
+def problem_of(error: errors.DomainError) -> Problem:
+    status, kind, title = TABLE[type(error)]
+    return Problem(
+        status=status, kind=kind, title=title, detail=error.sentence, headers=_when_to_retry(error)
+    )
+
+
+def _when_to_retry(error: errors.DomainError) -> dict[str, str]:
+    if isinstance(error, errors.SignInThrottled):
+        return {"retry-after": str(max(1, ceil(error.retry_after.total_seconds())))}
+    if isinstance(error, errors.HashingBusy | errors.StoreUnavailable):
+        return {"retry-after": str(COME_BACK)}
+    return {}
+
+
+def handle_errors(api: FastAPI, pages: Pages) -> None:
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, errors.DomainError)  # noqa: S101 -- What it is registered for.
+        return as_response(request, pages, problem_of(error))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 -- What it is registered for.
+        return as_response(request, pages, plain_problem(error))
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 -- What it is registered for.
+        return as_response(request, pages, _invalid(error.errors()))
+
+    api.add_exception_handler(errors.DomainError, refused)
+    api.add_exception_handler(HTTPException, http)
+    api.add_exception_handler(RequestValidationError, invalid)
+
+
+def plain_problem(error: HTTPException) -> Problem:
+    """For what the framework refuses by itself."""
+    status = HTTPStatus(error.status_code)
+    said = error.detail if error.detail != status.phrase else ""
+    return Problem(
+        status=status.value,
+        kind=status.phrase.lower().replace(" ", "-"),
+        title=status.phrase.capitalize(),
+        detail=_PLAIN_WORDS.get(status, said),
+        headers=error.headers or {},
+    )
+
+
+def as_response(request: Request, pages: Pages, problem: Problem) -> Response:
+    request_id = request.scope.get("state", {}).get(REQUEST_ID, "")
+    headers = dict(problem.headers)
+    accept = request.headers.get("accept", "")
+    if wants_page(accept, request.headers.get("sec-fetch-mode", "")):
+        page = pages.of_problem(problem, request_id)
+        return HTMLResponse(page, status_code=problem.status, headers=headers)
+    document = problem.document(request_id)
+    return Response(document, problem.status, headers, media_type=PROBLEM_JSON)
+
+
+def _invalid(faults: Sequence[Any]) -> Problem:
+    """Which field breaks which rule; never what was in it."""
+    told = [
+        {"field": ".".join(str(part) for part in fault["loc"])[:100], "message": fault["msg"]}
+        for fault in faults[:20]
+    ]
+    return Problem(
+        status=422,
+        kind="invalid",
+        title="Not valid",
+        detail="Some fields are missing or not as they have to be.",
+        members={"errors": told},
+    )

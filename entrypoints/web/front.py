@@ -1,0 +1,93 @@
+"""What the routes need: the use cases, and the means to answer."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from application.settings import Settings
+from application.use_cases import UseCases
+from domain.errors import SessionEnded
+from domain.model.caller import SignedIn
+from domain.model.session import Device, Session
+from entrypoints.access import SIGNED_IN
+from entrypoints.web.cookies import Cookies
+from entrypoints.web.logs import NOTES
+from entrypoints.web.pages import Pages
+from entrypoints.web.static_files import StaticFiles
+
+
+@dataclass(slots=True, kw_only=True)
+class Front:
+    app: UseCases
+    settings: Settings
+    pages: Pages
+    files: StaticFiles
+    cookies: Cookies
+    has_admin: bool = False
+    """Once there is one, one stays: nobody needs to ask again."""
+
+    @property
+    def ui_address(self) -> str:
+        return f"{self.settings.ui_path}/"
+
+    async def lacks_admin(self) -> bool:
+        if not self.has_admin:
+            self.has_admin = await self.app.offer_setup() is None
+        return not self.has_admin
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        return HTMLResponse(self.pages.render(template, **values), status_code=status)
+
+    def with_session(self, token: str, *, then: str) -> Response:
+        """Signed in from here on, in place of whatever the browser brought."""
+        answer = see_other(then)
+        answer.headers.append("set-cookie", self.cookies.session.set(token))
+        return answer
+
+
+def front(request: Request) -> Front:
+    found: Front = request.app.state.front
+    return found
+
+
+def use_cases(request: Request) -> UseCases:
+    return front(request).app
+
+
+def visitor(request: Request) -> SignedIn | None:
+    """Who the gate recognised, on an open address perhaps nobody."""
+    found: SignedIn | None = request.scope["state"][SIGNED_IN]
+    return found
+
+
+def signed_in(request: Request) -> SignedIn:
+    """Raises SessionEnded; the gate lets nobody else come here."""
+    found = visitor(request)
+    if found is None:
+        raise SessionEnded
+    return found
+
+
+App = Annotated[UseCases, Depends(use_cases)]
+Me = Annotated[SignedIn, Depends(signed_in)]
+
+
+def device(request: Request) -> Device:
+    client = request.scope.get("client")
+    return Device.seen(client[0] if client else "", request.headers.get("user-agent", ""))
+
+
+def see_other(address: str) -> Response:
+    return RedirectResponse(address, status_code=303)
+
+
+def note(request: Request, **fields: Any) -> None:
+    """Goes to the request's line in the log."""
+    request.scope["state"][NOTES].update(fields)
+
+
+def note_sign_in(request: Request, session: Session) -> None:
+    note(request, outcome="signed in", user_id=str(session.user_id), session_id=str(session.id))

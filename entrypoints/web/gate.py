@@ -1,0 +1,286 @@
+"""The gate: pure ASGI, outermost, in front of every address, Gradio's included. What it does not let in gets nowhere."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from application.settings import Settings
+from domain.errors import DomainError, SessionEnded
+from domain.model.caller import SignedIn
+from entrypoints.access import RECOGNISE, REQUEST_ID, SIGNED_IN, Access, AccessRule, RecogniseAgain
+from entrypoints.web.addresses import PROBES
+from entrypoints.web.answer import Answer
+from entrypoints.web.cookies import Cookies
+from entrypoints.web.errors import plain_problem, problem_of
+from entrypoints.web.headers import Dressing, Headers
+from entrypoints.web.hosts import Hosts, Origin
+from entrypoints.web.limits import counted, must_fit
+from entrypoints.web.logs import NOTES, RequestLine
+from entrypoints.web.next_page import sign_in_address
+from entrypoints.web.origins import SAFE, must_be_from_here
+from entrypoints.web.pages import Pages
+from entrypoints.web.problems import PROBLEM_JSON, Problem, Refused, refusal, wants_page
+from entrypoints.web.proxies import SCRUBBED, Proxies
+from entrypoints.web.static_files import StaticFiles
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+LARGEST_HEADERS: Final = 64 * 1024
+"""Bytes, names and values together."""
+
+_READ: Final = frozenset(
+    {
+        b"accept",
+        b"content-length",
+        b"cookie",
+        b"host",
+        b"origin",
+        b"referer",
+        b"sec-fetch-mode",
+        b"sec-fetch-site",
+        b"transfer-encoding",
+        b"x-forwarded-for",
+        b"x-gradioapp-passive",
+        b"x-requested-with",
+    }
+)
+
+log = structlog.get_logger()
+
+
+class Recognises(Protocol):
+    async def __call__(self, token: str, *, activity: bool) -> SignedIn:
+        """Raises SessionEnded, StoreUnavailable."""
+
+
+class Gate:
+    def __init__(
+        self,
+        inner: ASGIApp,
+        *,
+        recognise: Recognises,
+        settings: Settings,
+        access: AccessRule,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        """`new_id` makes the ids of requests."""
+        self._inner = inner
+        self._recognise = recognise
+        self._access = access
+        self._new_id = new_id
+        self._hosts = Hosts(settings)
+        self._proxies = Proxies(settings)
+        self._cookie = Cookies.of(settings).session
+        self._dressing = Dressing(settings)
+        self._pages = Pages.load(settings, StaticFiles.load())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._guard(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._inner(scope, receive, send)
+        else:  # There is no address for WebSockets.
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = self._new_id().hex
+        line = RequestLine(method=scope["method"], path=scope["path"], request_id=request_id)
+        answer = Answer(send, self._dressing, request_id)
+        headers: dict[bytes, str] = {}
+        try:
+            inner_scope, inner_receive = await self._let_in(scope, receive, headers, line)
+            await self._inner(inner_scope, inner_receive, answer.send)
+            await answer.finish()
+        except Refused as refused:
+            await self._refuse(refused.problem, headers, answer, line)
+        except ClientDisconnect:
+            pass  # Nobody is left to be answered.
+        except HTTPException as error:
+            await self._refuse(plain_problem(error), headers, answer, line)
+        except DomainError as error:
+            await self._refuse(problem_of(error), headers, answer, line)
+        except Exception as error:
+            log.exception("request failed", request_id=request_id, fault=type(error).__name__)
+            await self._refuse(_FAULT, headers, answer, line)
+        finally:
+            line.write(answer.status)
+
+    async def _let_in(
+        self, scope: Scope, receive: Receive, headers: dict[bytes, str], line: RequestLine
+    ) -> tuple[Scope, Receive]:
+        """The request as those behind the gate see it. Raises Refused."""
+        method, path = scope["method"], scope["path"]
+        passed_on = _sorted_out(scope["headers"], headers)
+        peer, port = scope.get("client") or ("", 0)
+        line.address = self._proxies.client(peer, headers.get(b"x-forwarded-for", ""))
+        here = self._came_to(path, headers.get(b"host"), scope.get("scheme", "http"))
+        _must_be_readable(method, path)
+        cookies = headers.get(b"cookie", "")
+        if method not in SAFE:
+            self._must_be_from_here(here, headers, cookies)
+        rule = self._access(method, path)
+        if rule.who == "nobody":
+            raise refusal(404, "not-found", "Not found", "There is nothing at this address.")
+        receive = _limited(receive, method, headers, rule.body_limit)
+        line.is_quiet = rule.who == "anyone" and not rule.asks_store
+        token = self._cookie.value_in(cookies)
+        recognise: RecogniseAgain = partial(self._recognise, token) if token else _nobody
+        signed_in = line.signed_in = await self._who(recognise, rule, scope, headers)
+        state = {
+            **scope.get("state", {}),
+            SIGNED_IN: signed_in,
+            RECOGNISE: recognise,
+            REQUEST_ID: line.request_id,
+            NOTES: line.notes,
+        }
+        changed = {
+            "headers": [(b"host", here.host.encode("latin-1")), *passed_on],
+            "scheme": here.scheme,
+            "client": (line.address, port),
+            "state": state,
+            "session": _values(signed_in),
+        }
+        return {**scope, **changed}, receive
+
+    def _came_to(self, path: str, host: str | None, scheme: str) -> Origin:
+        if path in PROBES:
+            return self._hosts.any(scheme)
+        return self._hosts.origin(host, scheme)
+
+    def _must_be_from_here(self, here: Origin, headers: dict[bytes, str], cookies: str) -> None:
+        must_be_from_here(
+            here,
+            fetch_site=headers.get(b"sec-fetch-site"),
+            fetch_mode=headers.get(b"sec-fetch-mode"),
+            origin=headers.get(b"origin"),
+            referer=headers.get(b"referer"),
+            has_cookie=self._cookie.is_in(cookies),
+            has_requested_with=b"x-requested-with" in headers,
+        )
+
+    async def _who(
+        self, recognise: RecogniseAgain, rule: Access, scope: Scope, headers: dict[bytes, str]
+    ) -> SignedIn | None:
+        """Raises Refused; a store that does not answer makes nobody anonymous (ASVS 16.5.3)."""
+        is_open = rule.who == "anyone"
+        if is_open and not rule.asks_store:
+            return None
+        try:
+            is_activity = rule.is_activity and b"x-gradioapp-passive" not in headers
+            return await recognise(activity=is_activity)
+        except SessionEnded as error:
+            if is_open:
+                return None
+            raise Refused(self._to_sign_in(error, rule, scope, headers)) from error
+        except DomainError as error:
+            raise Refused(problem_of(error)) from error
+
+    def _to_sign_in(
+        self, error: SessionEnded, rule: Access, scope: Scope, headers: dict[bytes, str]
+    ) -> Problem:
+        """For a person the sign-in page, and the cookie that opens nothing any more goes. A program is told where to
+        sign in; its cookie stays, since its late answer may meet a newer one in the browser."""
+        if scope["method"] in {"GET", "HEAD"} and _is_for_a_person(headers):
+            there = sign_in_address(scope["path"], scope.get("query_string", b""))
+            forget = {"set-cookie": self._cookie.drop()} if b"cookie" in headers else {}
+            return Problem(
+                status=303, kind="see-other", title="", headers={"location": there, **forget}
+            )
+        told = problem_of(error)
+        return Problem(
+            status=told.status,
+            kind=told.kind,
+            title=told.title,
+            detail=told.detail,
+            members={"login": "/login", **rule.refusal},
+        )
+
+    async def _refuse(
+        self, problem: Problem, headers: dict[bytes, str], answer: Answer, line: RequestLine
+    ) -> None:
+        """An answer that has begun is left unfinished: the server closes the connection, and the client notices."""
+        if answer.status is not None:
+            return
+        said = dict(problem.headers)
+        if problem.status < 400:
+            await answer.replace(problem.status, said, b"")
+        elif _is_for_a_person(headers):
+            said["content-type"] = "text/html; charset=utf-8"
+            page = self._pages.of_problem(problem, line.request_id)
+            await answer.replace(problem.status, said, page.encode())
+        else:
+            said["content-type"] = PROBLEM_JSON
+            await answer.replace(problem.status, said, problem.document(line.request_id))
+
+
+_FAULT: Final = Problem(
+    status=500,
+    kind="fault",
+    title="Something went wrong",
+    detail="The service made a mistake, which has been logged. Report the request's number if it happens again.",
+)
+
+
+async def _nobody(*, activity: bool) -> SignedIn:  # noqa: ARG001 -- The protocol's signature.
+    raise SessionEnded("Sign in first.")
+
+
+def _sorted_out(raw: Headers, headers: dict[bytes, str]) -> Headers:
+    """Fills `headers` with what the gate reads, and answers what goes on. A header sent twice is joined, so that none
+    of its rules holds any more; only cookies are meant to be."""
+    passed_on: Headers = []
+    size = 0
+    for pair in raw:
+        name, value = pair
+        size += len(name) + len(value)
+        if name in _READ:
+            text = value.decode("latin-1")
+            if name in headers:
+                text = f"{headers[name]}{'; ' if name == b'cookie' else ', '}{text}"
+            headers[name] = text
+            if name != b"host" and name != b"x-forwarded-for":
+                passed_on.append(pair)
+        elif name not in SCRUBBED and not name.startswith(b"x-forwarded-"):
+            passed_on.append(pair)
+    if size > LARGEST_HEADERS:
+        headers.clear()
+        raise refusal(
+            431, "headers-too-large", "Headers too large", "Delete the cookies of this site."
+        )
+    return passed_on
+
+
+def _must_be_readable(method: str, path: str) -> None:
+    if method not in METHODS:
+        allowed = ", ".join(METHODS)
+        raise refusal(405, "method-not-allowed", "Method not allowed", allow=allowed)
+    has_control = not path.isprintable() and any(c < " " or c == "\x7f" for c in path)
+    if has_control or not path.startswith("/"):
+        raise refusal(400, "bad-request", "Bad request", "This is not an address.")
+
+
+def _limited(receive: Receive, method: str, headers: dict[bytes, str], limit: int) -> Receive:
+    if b"transfer-encoding" in headers:
+        return counted(receive, limit)
+    if b"content-length" in headers:
+        must_fit(headers[b"content-length"], limit)
+        return receive
+    return receive if method in SAFE else counted(receive, limit)
+
+
+def _is_for_a_person(headers: dict[bytes, str]) -> bool:
+    return wants_page(headers.get(b"accept", ""), headers.get(b"sec-fetch-mode", ""))
+
+
+def _values(signed_in: SignedIn | None) -> dict[str, Any]:
+    """A copy: what a callback does to it must not reach other requests of the session."""
+    if signed_in is None or not signed_in.data:
+        return {}
+    return {key: deepcopy(entry.value) for key, entry in signed_in.data.items()}

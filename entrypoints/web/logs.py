@@ -1,0 +1,129 @@
+"""One structured line per request, and everything else that is logged in the same form."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from time import perf_counter
+from typing import Any, Final
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from application.settings import Settings
+from domain.model.caller import SignedIn
+
+NOTES: Final = "log_notes"
+"""Key in the scope's `state`: more fields for the request's line."""
+
+LONGEST_PATH: Final = 500
+GONE: Final = 499
+"""Status in the log when the client left before there was an answer, as nginx writes it."""
+
+_QUIET: Final = (
+    "httpx",
+    "httpcore",
+    "asyncio",
+    "multipart",
+    "python_multipart",
+    "PIL",
+    "matplotlib",
+)
+"""Libraries whose debug and info lines are of no use to an operator."""
+
+log: FilteringBoundLogger = structlog.get_logger()
+
+
+def configure_logging(settings: Settings) -> None:
+    """JSON or console lines on standard output, those of libraries included. No local variables in tracebacks."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    rendering: list[structlog.typing.Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        if settings.logs_json
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stdout.isatty(),
+                sort_keys=False,
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
+    )
+    structlog.configure(
+        processors=[*shared, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    _take_over_the_standard_library(level, shared, rendering)
+
+
+def _take_over_the_standard_library(
+    level: int,
+    shared: list[structlog.typing.Processor],
+    rendering: list[structlog.typing.Processor],
+) -> None:
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = name != "uvicorn.access"  # The gate writes a line for each request.
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+class RequestLine:
+    """What is known of a request so far; written once, when its answer has left."""
+
+    __slots__ = (
+        "address",
+        "is_quiet",
+        "method",
+        "notes",
+        "path",
+        "request_id",
+        "signed_in",
+        "started",
+    )
+
+    def __init__(self, *, method: str, path: str, request_id: str) -> None:
+        self.method = method
+        self.path = path
+        self.request_id = request_id
+        self.address = ""
+        self.signed_in: SignedIn | None = None
+        self.is_quiet = False
+        self.notes: MutableMapping[str, Any] = {}
+        self.started = perf_counter()
+
+    def write(self, status: int | None) -> None:
+        """No query, header or body: each may hold a secret (ASVS 16.2.5)."""
+        signed_in = self.signed_in
+        fields: dict[str, Any] = {
+            "method": self.method,
+            "path": self.path[:LONGEST_PATH],
+            "status": status or GONE,
+            "duration_ms": round((perf_counter() - self.started) * 1000, 2),
+            "user_id": str(signed_in.user.id) if signed_in else None,
+            "session_id": str(signed_in.session.id) if signed_in else None,
+            "request_id": self.request_id,
+            "address": self.address,
+            **self.notes,
+        }
+        if status is not None and status >= 500:
+            log.error("request", **fields)
+        elif self.is_quiet and (status is None or status < 400):
+            log.debug("request", **fields)
+        else:
+            log.info("request", **fields)

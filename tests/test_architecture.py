@@ -1,0 +1,281 @@
+"""Who may import whom, what enters in one place only, and which names are ours: asked of the code, not of reviewers."""
+
+import ast
+import importlib.util
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from copy import deepcopy
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from grimp import ImportGraph
+from importlinter import cli as importlinter
+from importlinter import configuration
+from importlinter.application import use_cases as linter
+from importlinter.application.user_options import UserOptions
+
+from application.settings import Settings
+
+ROOT: Final = Path(__file__).parents[1]
+PYPROJECT: Final = ROOT / "pyproject.toml"
+OURS: Final = ("domain", "application", "adapters", "entrypoints", "migrations")
+
+CONTRACTS: Final[list[dict[str, Any]]] = tomllib.loads(PYPROJECT.read_text())["tool"][
+    "importlinter"
+]["contracts"]
+
+BREACHES: Final[dict[str, list[tuple[str, str | None]]]] = {
+    "layers": [
+        ("application.use_cases.users", "application.container"),
+        ("application.use_cases.users", "application.settings"),
+        ("application.use_cases.users", "adapters.memory.store"),
+        ("application.settings", "adapters.system.clock"),
+        ("adapters.system.clock", "application.settings"),
+        ("domain.ports.system", "domain.services.auth"),
+        ("domain.model.user", "domain.ports.system"),
+        ("domain.errors", "domain.model.user"),
+        ("entrypoints.access", "entrypoints.web"),
+        ("entrypoints.web", "entrypoints.ui.sdk"),
+        ("entrypoints.ui.sdk", "entrypoints.web"),
+        ("entrypoints.web", "entrypoints.app"),
+        ("entrypoints.app", "entrypoints.cli"),
+        ("application.container", "entrypoints.app"),
+    ],
+    "domain-whole": [("domain.newcomer", None)],
+    "application-whole": [("application.newcomer", None)],
+    "entrypoints-whole": [("entrypoints.newcomer", None)],
+    "adapters-apart": [
+        ("adapters.sql.engine", "adapters.system.clock"),
+        ("adapters.memory.store", "adapters.sql.rows"),
+        ("adapters.security.tokens", "adapters.system.ids"),
+    ],
+    "edges-speak-to-use-cases": [
+        (edge, beyond)
+        for edge in ("entrypoints.web", "entrypoints.ui.sdk", "entrypoints.access")
+        for beyond in (
+            "application.container",
+            "adapters.system.clock",
+            "domain.services.auth",
+            "domain.ports.system",
+            "migrations",
+        )
+    ],
+    "injector-in-one-file": [
+        (importer, "dependency_injector")
+        for importer in ("entrypoints.app", "application.settings", "adapters.sql.engine")
+    ],
+    "gradio-in-one-place": [("entrypoints.web", "gradio"), ("entrypoints.cli.users", "gradio")],
+    "migrations-see-the-rows": [("migrations.env", "application.container")],
+}
+"""What each contract has to notice: an import, or with None a new module. For lists of frameworks see `breaches`."""
+
+
+def breaches() -> Iterator[tuple[str, str, str | None]]:
+    for contract, imports in BREACHES.items():
+        for importer, imported in imports:
+            yield contract, importer, imported
+    for contract, importer in (
+        ("no-framework-inside", "domain.model.user"),
+        ("no-framework-inside", "application.use_cases.users"),
+        ("no-storage-at-the-edges", "entrypoints.web"),
+        ("no-web-in-adapters", "adapters.system.clock"),
+    ):
+        for framework in _contract(contract)["forbidden_modules"]:
+            yield contract, importer, framework
+
+
+def _contract(name: str) -> dict[str, Any]:
+    return next(contract for contract in CONTRACTS if contract["id"] == name)
+
+
+@pytest.fixture(scope="module")
+def options() -> UserOptions:
+    configuration.configure()
+    return linter.read_user_options(str(PYPROJECT))
+
+
+@pytest.fixture(scope="module")
+def graph() -> ImportGraph:
+    return linter._build_graph(
+        list(OURS),
+        include_external_packages=True,
+        exclude_type_checking_imports=False,
+        verbose=False,
+        cache_dir=None,
+    )
+
+
+def _is_kept(graph: ImportGraph, options: UserOptions, contract: str) -> bool:
+    report = linter._build_report(
+        graph=graph,
+        graph_building_duration=0,
+        user_options=options,
+        limit_to_contracts=(contract,),
+        show_timings=False,
+        verbose=False,
+    )
+    assert not report.could_not_run, report.invalid_contract_options
+    return not report.contains_failures
+
+
+def test_nobody_imports_what_lies_above_or_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    status = importlinter.lint_imports(
+        config_filename=str(PYPROJECT), no_cache=True, no_logo=True, is_debug_mode=True
+    )
+
+    assert status == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("contract", "importer", "imported"), list(breaches()))
+def test_each_contract_notices_what_it_forbids(
+    contract: str,
+    importer: str,
+    imported: str | None,
+    graph: ImportGraph,
+    options: UserOptions,
+) -> None:
+    broken = deepcopy(graph)
+    broken.add_module(importer)
+    if imported is not None:
+        broken.add_import(importer=importer, imported=imported)
+
+    assert not _is_kept(broken, options, contract)
+
+
+def test_no_contract_goes_untried() -> None:
+    assert {contract for contract, _, _ in breaches()} == {contract["id"] for contract in CONTRACTS}
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted({name for contract in CONTRACTS for name in contract.get("forbidden_modules", ())}),
+)
+def test_what_a_contract_forbids_exists_under_that_name(name: str) -> None:
+    assert importlib.util.find_spec(name) is not None
+
+
+def _shipped() -> Iterator[tuple[str, ast.Module]]:
+    for package in OURS:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_domain_and_the_use_cases_import_nothing_but_python_and_the_domain() -> None:
+    inside = ("domain/", "application/use_cases/")
+    foreign = {
+        f"{path}: {name}"
+        for path, tree in _shipped()
+        if path.startswith(inside)
+        for name in _imports(tree)
+        if name.partition(".")[0] not in sys.stdlib_module_names | {"domain"}
+        and not (path.startswith(inside[1]) and name.startswith("application.use_cases"))
+    }
+
+    assert foreign == set()
+
+
+ENTRANCES: Final = {
+    "adapters/system/clock.py": {
+        "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns",
+    },
+    "adapters/system/ids.py": {
+        "uuid.uuid1", "uuid.uuid4", "uuid.uuid7", "secrets", "random", "os.urandom",
+    },
+    "application/settings.py": {"os.environ", "os.getenv", "os.putenv", "os.environb"},
+}  # fmt: skip
+"""The one file where each may be used."""
+
+
+def _uses(tree: ast.Module, name: str) -> bool:
+    """Whether a module imports `name`, or reaches for it as an attribute."""
+    owner, _, last = name.rpartition(".")
+    if any(imported == name or imported.startswith(f"{name}.") for imported in _imports(tree)):
+        return True
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == last and _last_word(node.value) == owner
+        for node in ast.walk(tree)
+        if owner
+    )
+
+
+def _last_word(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@pytest.mark.parametrize(
+    ("name", "entrance"),
+    [(name, entrance) for entrance, names in ENTRANCES.items() for name in sorted(names)],
+)
+def test_time_chance_and_the_environment_enter_in_one_place_each(name: str, entrance: str) -> None:
+    users = {path for path, tree in _shipped() if _uses(tree, name)}
+
+    assert users <= {entrance}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["datetime.now", "uuid.uuid4", "secrets", "os.environ"],
+)
+def test_the_search_for_entrances_finds_the_ones_there_are(name: str) -> None:
+    assert any(_uses(tree, name) for _, tree in _shipped())
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_installed_distribution_owns_one_of_our_names(name: str) -> None:
+    owners = packages_distributions().get(name, [])
+
+    assert set(owners) <= {"gradioapp"}
+
+
+def test_no_folder_of_tests_is_called_like_a_package() -> None:
+    folders = {
+        path.name
+        for path in (ROOT / "tests").rglob("*")
+        if path.is_dir() and path.name != "__pycache__"
+    }
+    packages = {*OURS, *packages_distributions(), *sys.stdlib_module_names}
+
+    assert folders & packages == set()
+
+
+def _settings_section() -> str:
+    readme = (ROOT / "README.md").read_text()
+    section = re.search(r"^## Settings\n(.*?)(?=^## |\Z)", readme, flags=re.DOTALL | re.MULTILINE)
+    assert section is not None, "README.md has no section '## Settings'"
+    return section[1]
+
+
+def test_the_readme_has_one_line_for_each_setting() -> None:
+    rows = re.findall(r"^\|\s*`([A-Z_]+)`\s*\|", _settings_section(), flags=re.MULTILINE)
+
+    assert sorted(rows) == sorted(name.upper() for name in Settings.model_fields)
+
+
+def test_the_example_of_a_dotenv_has_each_setting_with_its_default() -> None:
+    example = (ROOT / ".env.example").read_text()
+    lines = dict(re.findall(r"^# GRADIOAPP_([A-Z_]+)=(.*)$", example, flags=re.MULTILINE))
+
+    assert lines == {
+        name.upper(): _as_text(field.default) for name, field in Settings.model_fields.items()
+    }
+
+
+def _as_text(default: object) -> str:
+    if default is None or default == ():
+        return ""
+    return str(default).lower() if isinstance(default, bool) else str(default)

@@ -1,0 +1,89 @@
+"""Each wired part is what its constructor asks for: the injector checks no types."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from adapters.memory.unit_of_work import MemoryUnitsOfWork
+from adapters.sql.unit_of_work import SqlUnitsOfWork
+from application.container import Composition, build
+from application.settings import Settings, load
+from application.use_cases import UseCases
+
+KEY = "a-key-of-our-own-for-prod-0123456789abcdef"
+
+
+def of_test(_: Path) -> Settings:
+    return load(env_file=None, environment="test")
+
+
+def of_dev(folder: Path) -> Settings:
+    return load(env_file=None, environment="dev", data_dir=folder)
+
+
+def of_prod(folder: Path) -> Settings:
+    return load(
+        env_file=None,
+        environment="prod",
+        data_dir=folder,
+        secret_key=KEY,
+        public_url="https://app.example.org",
+        database_url="postgresql://app@db.example.org/app",
+    )
+
+
+@pytest.fixture(params=[of_test, of_dev, of_prod])
+def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Composition]:
+    container = build(request.param(tmp_path))
+    yield container
+    container.hasher().close()
+
+
+def test_every_use_case_gets_what_it_asks_for(container: Composition) -> None:
+    app = container.use_cases()
+
+    wrong = list(_misfits("app", app, UseCases))
+
+    assert not wrong
+
+
+def test_each_environment_keeps_its_data_where_it_says(tmp_path: Path) -> None:
+    kept = {
+        settings.environment: (type(c.units_of_work()), c.engine() and c.engine().dialect.name)
+        for settings in (of_test(tmp_path), of_dev(tmp_path), of_prod(tmp_path))
+        for c in [build(settings)]
+    }
+
+    assert kept == {
+        "test": (MemoryUnitsOfWork, None),
+        "dev": (SqlUnitsOfWork, "sqlite"),
+        "prod": (SqlUnitsOfWork, "postgresql"),
+    }
+
+
+def test_all_parts_share_one_of_each(container: Composition) -> None:
+    app = container.use_cases()
+
+    assert app.log_in.cache is app.recognise.cache is app.log_out.cache
+    assert app.log_in.auth is app.change_password.auth
+    assert app.log_in.units_of_work is app.recognise.units_of_work
+
+
+def _misfits(path: str, part: Any, declared: Any) -> Iterator[str]:
+    """Walks what is wired, comparing each field with the type it declares."""
+    if isinstance(declared, type) and not _is_a(part, declared):
+        yield f"{path} is a {type(part).__name__}, not a {declared.__name__}"
+    if is_dataclass(part):
+        hints = get_type_hints(type(part))
+        for field in fields(part):
+            yield from _misfits(
+                f"{path}.{field.name}", getattr(part, field.name), hints[field.name]
+            )
+
+
+def _is_a(part: Any, declared: type) -> bool:
+    """Adapters name their port as a base class, so the class itself says it; protocols cannot be asked."""
+    return declared in type(part).__mro__

@@ -1,0 +1,241 @@
+"""The gate and our own addresses on memory adapters, with a stand-in where Gradio would be."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import httpx
+import pytest
+import structlog
+from dependency_injector import providers
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
+
+from adapters.system.clock import StoppedClock
+from application.container import Composition, build
+from application.settings import Settings, load
+from application.use_cases import UseCases
+from domain.model.caller import Caller
+from domain.model.session import Device
+from domain.model.user import User
+from domain.services.sessions import Opened
+from entrypoints import web
+from entrypoints.access import RECOGNISE, REQUEST_ID, SIGNED_IN, Access
+
+PASSWORD: Final = "correct horse"
+HERE: Final = "http://localhost"
+BROWSER: Final = {"accept": "text/html,*/*;q=0.8", "sec-fetch-mode": "navigate"}
+KEY: Final = "a-key-of-our-own-for-prod-0123456789abcdef"
+
+Lines = list[MutableMapping[str, Any]]
+
+
+async def seen(request: Request) -> Response:
+    """What the gate lets through, as an application behind it sees it."""
+    state = request.scope["state"]
+    return JSONResponse(
+        {
+            "headers": dict(request.headers),
+            "hosts": request.headers.getlist("host"),
+            "scheme": request.scope["scheme"],
+            "client": list(request.scope["client"]),
+            "email": state[SIGNED_IN].user.email if state[SIGNED_IN] else None,
+            "session": dict(request.session),
+            "request_id": state[REQUEST_ID],
+            "again": str((await state[RECOGNISE](activity=False)).user.id),
+        }
+    )
+
+
+async def boom(request: Request) -> Response:
+    hidden = "hunter2"
+    raise RuntimeError(f"no {len(hidden)}")
+
+
+async def size(request: Request) -> Response:
+    return JSONResponse({"size": len(await request.body())})
+
+
+async def said_500(request: Request) -> Response:
+    return JSONResponse({"detail": "as it stands"}, status_code=500)
+
+
+async def talkative(request: Request) -> Response:
+    headers = {
+        "server": "uvicorn",
+        "x-powered-by": "python",
+        "access-control-allow-origin": "*",
+        "content-security-policy": "default-src 'self'",
+        "cache-control": "public, max-age=60",
+    }
+    return Response("hello", headers=headers)
+
+
+async def script(request: Request) -> Response:
+    return Response("0", media_type="text/javascript")
+
+
+async def half(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"half", "more_body": True})
+    raise RuntimeError("in the middle")
+
+
+class Half:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await half(scope, receive, send)
+
+
+STAND_IN: Final = Router(
+    [
+        Route("/", seen),
+        Route("/boom", boom),
+        Route("/size", size, methods=["POST"]),
+        Route("/500", said_500),
+        Route("/talkative", talkative),
+        Route("/open", talkative),
+        Route("/script.js", script),
+        Route("/half", Half()),
+    ]
+)
+
+
+def access(method: str, path: str) -> Access:
+    if path == "/gradio/closed":
+        return Access(who="nobody", body_limit=0)
+    if path == "/gradio/open":
+        return Access(who="anyone", asks_store=False, body_limit=0)
+    if path.startswith("/gradio/"):
+        return Access(
+            who="signed in", body_limit=1024, refusal={"error": "Connection errored out. "}
+        )
+    return web.access(method, path)
+
+
+@dataclass
+class Door:
+    container: Composition
+    clock: StoppedClock
+    settings: Settings
+    gate: web.Gate
+
+    @property
+    def app(self) -> UseCases:
+        app: UseCases = self.container.use_cases()
+        return app
+
+    def client(
+        self, *, peer: str = "127.0.0.1", base: str = HERE, **headers: str
+    ) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.gate, client=(peer, 50000))
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return httpx.AsyncClient(
+            transport=transport, base_url=base, headers={"origin": base} | named
+        )
+
+    async def has(self, email: str = "ada@example.org", *roles: str) -> User:
+        return await self.app.create_user(
+            Caller.operator(), email=email, name="Ada", password=PASSWORD, roles=roles
+        )
+
+    async def opened(self, email: str = "ada@example.org") -> Opened:
+        device = Device(address="192.0.2.1", agent="Laptop")
+        return await self.app.log_in(email, PASSWORD, device)
+
+    @property
+    def cookie(self) -> str:
+        return "__Host-gradioapp-session" if self.settings.is_https else "gradioapp-session"
+
+    async def signed_in(
+        self, email: str = "ada@example.org", *roles: str, **client: Any
+    ) -> httpx.AsyncClient:
+        """A browser of somebody who has just signed in."""
+        if not any(u.email == email for u in await self.app.list_users(Caller.operator())):
+            await self.has(email, *roles)
+        browser = self.client(**client)
+        browser.cookies.set(self.cookie, (await self.opened(email)).token)
+        return browser
+
+    async def asked(self, path: str, *headers: tuple[bytes, bytes]) -> list[Message]:
+        """What is sent in answer to a request that no client would make."""
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", b"localhost"), *headers],
+        }
+        await self.gate(scope, receive, send)
+        return sent
+
+    def passes(self, **time: float) -> None:
+        self.clock.forward(timedelta(**time))
+
+
+MakeDoor = Callable[..., Door]
+
+
+@pytest.fixture
+def make_door() -> Iterator[MakeDoor]:
+    containers: list[Composition] = []
+
+    def make(changing: Callable[[UseCases], UseCases] = lambda app: app, **settings: Any) -> Door:
+        loaded = load(env_file=None, **{"environment": "test", **settings})
+        container = build(loaded.replaced(environment="test"))
+        containers.append(container)
+        clock = StoppedClock()
+        container.clock.override(providers.Object(clock))
+        app = changing(container.use_cases())
+        api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        web.install(api, app=app, settings=loaded)
+        api.mount("/gradio", STAND_IN)
+        new_id = container.ids().new_id
+        gate = web.Gate(api, recognise=app.recognise, settings=loaded, access=access, new_id=new_id)
+        return Door(container, clock, loaded, gate)
+
+    yield make
+    for container in containers:
+        container.hasher().close()
+
+
+@pytest.fixture
+def door(make_door: MakeDoor) -> Door:
+    return make_door()
+
+
+@pytest.fixture
+def prod(make_door: MakeDoor) -> Door:
+    """As in prod behind a proxy at 10.0.0.1, though in memory."""
+    return make_door(
+        environment="prod",
+        secret_key=KEY,
+        public_url="https://app.example.org",
+        trusted_proxies="10.0.0.0/8",
+    )
+
+
+@pytest.fixture
+async def browser(door: Door) -> AsyncIterator[httpx.AsyncClient]:
+    async with door.client(**BROWSER) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def lines() -> Iterator[Lines]:
+    """What is logged, whatever other tests configured."""
+    structlog.reset_defaults()
+    with capture_logs() as captured:
+        yield captured

@@ -1,0 +1,299 @@
+"""The JSON API: mine for me, accounts for admins."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.web.conftest import BROWSER, PASSWORD, Door
+
+NEW = "battery staple"
+
+
+@pytest.fixture
+async def ada(door: Door) -> AsyncIterator[httpx.AsyncClient]:
+    async with await door.signed_in() as client:
+        yield client
+
+
+@pytest.fixture
+async def root(door: Door) -> AsyncIterator[httpx.AsyncClient]:
+    async with await door.signed_in("root@example.org", "admin") as client:
+        yield client
+
+
+async def test_i_see_who_i_am(ada: httpx.AsyncClient) -> None:
+    me = (await ada.get("/api/v1/me")).json()
+
+    assert me["email"] == "ada@example.org"
+    assert me["session"]["created_at"] == "2026-01-02T12:00:00Z"
+    assert me["session"]["idle_at"] == "2026-01-02T12:30:00Z"
+    assert me["session"]["ends_at"] == "2026-01-03T00:00:00Z"
+    assert not {"password_hash", "secret_hash"} & set(me)
+
+
+@pytest.mark.asvs("V7.4.3", "V6.2.2")
+async def test_a_new_password_ends_my_other_sessions(door: Door, ada: httpx.AsyncClient) -> None:
+    async with await door.signed_in() as phone:
+        answer = await ada.post("/api/v1/me/password", json={"current": PASSWORD, "new": NEW})
+        statuses = [(await client.get("/api/v1/me")).status_code for client in (ada, phone)]
+
+    assert (answer.status_code, answer.json()) == (200, {"ended": 1})
+    assert statuses == [200, 401]
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"current": "wrong password", "new": NEW}, 403),
+        ({"current": PASSWORD, "new": PASSWORD}, 422),
+        ({"current": PASSWORD, "new": "short"}, 422),
+        ({"current": PASSWORD, "new": "x" * 4096}, 422),
+        ({"current": "x" * 5000, "new": NEW}, 422),
+        ({"current": PASSWORD, "new": "hunter2\0hunter2"}, 422),
+        ({"current": PASSWORD}, 422),
+        ({"current": PASSWORD, "new": 12345678}, 422),
+        ({"current": PASSWORD, "new": NEW, "hunter2": 1}, 422),
+        ([], 422),
+        ("hunter2", 422),
+    ],
+)
+@pytest.mark.asvs("V2.2.1", "V2.2.3")
+async def test_a_password_that_will_not_do_is_refused_and_not_repeated(
+    ada: httpx.AsyncClient, change: Any, status: int
+) -> None:
+    answer = await ada.post("/api/v1/me/password", json=change)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "hunter2" not in answer.text.replace("body.hunter2", "")
+    assert PASSWORD not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"current": "\\ud800", "new": "\\ud800\\ud800"}', b'{"\\ud800": 1}', b"{", b"", b"\xff", b"[" * 60_000, b"null", b"NaN"],
+)  # fmt: skip
+async def test_json_that_is_none_is_refused(ada: httpx.AsyncClient, body: bytes) -> None:
+    headers = {"content-type": "application/json"}
+
+    answer = await ada.post("/api/v1/me/password", content=body, headers=headers)
+
+    assert answer.status_code in {400, 422}
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.asvs("V3.5.2")
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""],
+)
+async def test_what_a_form_could_send_is_no_json(ada: httpx.AsyncClient, content_type: str) -> None:
+    body = b'{"current": "correct horse", "new": "battery staple"}'
+
+    answer = await ada.post(
+        "/api/v1/me/password", content=body, headers={"content-type": content_type}
+    )
+
+    assert answer.status_code == 415
+
+
+@pytest.mark.asvs("V7.5.2")
+async def test_i_see_my_sessions_page_by_page(door: Door, ada: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        door.passes(seconds=1)
+        await door.opened()
+
+    first = (await ada.get("/api/v1/me/sessions?limit=3")).json()
+    rest = (await ada.get("/api/v1/me/sessions", params={"after": first["next"]})).json()
+
+    assert [len(first["items"]), len(rest["items"]), rest["next"]] == [3, 1, None]
+    assert rest["items"][0]["is_current"] is True
+    assert first["items"][0]["agent"] == "Laptop"
+
+
+@pytest.mark.asvs("V7.5.2")
+async def test_i_end_my_sessions(door: Door, ada: httpx.AsyncClient) -> None:
+    phone = await door.opened()
+    await door.opened()
+
+    one = await ada.delete(f"/api/v1/me/sessions/{phone.session.id}")
+    others = await ada.delete("/api/v1/me/sessions")
+    mine = (await ada.get("/api/v1/me")).json()["session"]["id"]
+    last = await ada.delete(f"/api/v1/me/sessions/{mine}")
+    gone = await ada.get("/api/v1/me")
+
+    assert (one.status_code, others.json(), last.status_code) == (204, {"ended": 1}, 204)
+    assert "Max-Age=0" in last.headers["set-cookie"]
+    assert gone.status_code == 401
+
+
+@pytest.mark.asvs("V8.2.2")
+async def test_a_session_of_somebody_else_is_not_there(
+    door: Door, ada: httpx.AsyncClient, root: httpx.AsyncClient
+) -> None:
+    await door.has("eve@example.org")
+    other = await door.opened("eve@example.org")
+
+    answers = [
+        await client.delete(f"/api/v1/me/sessions/{session_id}")
+        for client in (ada, root)
+        for session_id in (other.session.id, uuid4())
+    ]
+
+    assert {answer.status_code for answer in answers} == {404}
+
+
+@pytest.mark.asvs("V8.2.1", "V8.3.1")
+async def test_accounts_are_for_admins(door: Door, ada: httpx.AsyncClient) -> None:
+    other = f"/api/v1/users/{(await door.has('eve@example.org')).id}"
+
+    answers = [
+        await ada.get("/api/v1/users"),
+        await ada.post("/api/v1/users", json={"email": "new@example.org"}),
+        await ada.get(other),
+        await ada.patch(other, json={"roles": ["admin"]}),
+        await ada.delete(f"{other}/sessions"),
+    ]
+
+    assert {answer.status_code for answer in answers} == {403}
+
+
+async def test_an_admin_creates_and_finds_accounts(root: httpx.AsyncClient) -> None:
+    created = await root.post(
+        "/api/v1/users",
+        json={"email": "Grace@Example.org", "name": "Grace", "password": NEW, "roles": ["analyst"]},
+    )
+    there = await root.get(created.headers["location"])
+    first = (await root.get("/api/v1/users?limit=1")).json()
+    second = (await root.get(f"/api/v1/users?limit=1&after={first['next']}")).json()
+    found = (await root.get("/api/v1/users?search=GRA")).json()
+
+    assert created.status_code == 201
+    assert there.json() == created.json()
+    assert created.json()["email"] == "grace@example.org"
+    assert created.json()["has_password"] is True
+    assert [user["email"] for user in first["items"] + second["items"]] == [
+        "grace@example.org",
+        "root@example.org",
+    ]
+    assert second["next"] is None
+    assert [user["name"] for user in found["items"]] == ["Grace"]
+
+
+@pytest.mark.parametrize(
+    ("user", "status"),
+    [
+        ({"email": "root@example.org"}, 409),
+        ({"email": "no address"}, 422),
+        ({"email": "a@b", "roles": ["Not A Role"]}, 422),
+        ({"email": "a@b", "roles": ["x"] * 51}, 422),
+        ({"email": "a@b", "password": "short"}, 422),
+        ({"email": "a@b", "name": "x\u0000"}, 422),
+        ({"email": "a@b", "is_admin": True}, 422),
+        ({}, 422),
+    ],
+)
+async def test_an_account_that_will_not_do_is_refused(
+    root: httpx.AsyncClient, user: dict[str, Any], status: int
+) -> None:
+    assert (await root.post("/api/v1/users", json=user)).status_code == status
+
+
+async def test_an_admin_changes_an_account(door: Door, root: httpx.AsyncClient) -> None:
+    user = await door.has("eve@example.org", "analyst", "admin")
+    there = f"/api/v1/users/{user.id}"
+    opened = await door.opened("eve@example.org")
+
+    changed = await root.patch(
+        there, json={"name": "Eve", "is_active": False, "roles": ["analyst", "editor"]}
+    )
+    back = await root.patch(there, json={"is_active": True})
+
+    assert changed.status_code == 200
+    assert (changed.json()["name"], changed.json()["roles"]) == ("Eve", ["analyst", "editor"])
+    assert (changed.json()["is_active"], back.json()["is_active"]) == (False, True)
+    async with door.client(cookie=f"{door.cookie}={opened.token}") as eve:
+        assert (await eve.get("/api/v1/me")).status_code == 401
+
+
+async def test_the_last_admin_stays_as_they_are(root: httpx.AsyncClient) -> None:
+    me = (await root.get("/api/v1/me")).json()["id"]
+
+    changes: list[dict[str, Any]] = [{"roles": []}, {"is_active": False}]
+
+    answers = [await root.patch(f"/api/v1/users/{me}", json=change) for change in changes]
+
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert (await root.get(f"/api/v1/users/{me}")).json()["roles"] == ["admin"]
+
+
+@pytest.mark.asvs("V2.2.1")
+@pytest.mark.parametrize(
+    "change", [{"is_active": 1}, {"is_active": "yes"}, {"name": 1}, {"roles": "admin"}, {"email": "a@b"}]
+)  # fmt: skip
+async def test_nothing_is_converted_and_nothing_unknown_taken(
+    door: Door, root: httpx.AsyncClient, change: dict[str, Any]
+) -> None:
+    user = await door.has("eve@example.org")
+
+    assert (await root.patch(f"/api/v1/users/{user.id}", json=change)).status_code == 422
+
+
+async def test_an_admin_steps_back(door: Door, root: httpx.AsyncClient) -> None:
+    await door.has("grace@example.org", "admin")
+    me = (await root.get("/api/v1/me")).json()["id"]
+    there = f"/api/v1/users/{me}"
+
+    both = await root.patch(there, json={"roles": [], "is_active": False})
+    back = await root.patch(there, json={"roles": ["a"], "name": "Former"})
+
+    assert (both.status_code, back.status_code) == (403, 200)
+    assert (back.json()["roles"], back.json()["name"]) == (["a"], "Former")
+
+
+@pytest.mark.asvs("V7.4.5")
+async def test_an_admin_ends_all_sessions_of_an_account(
+    door: Door, root: httpx.AsyncClient
+) -> None:
+    user = await door.has("eve@example.org")
+    await door.opened("eve@example.org")
+    await door.opened("eve@example.org")
+
+    answer = await root.delete(f"/api/v1/users/{user.id}/sessions")
+
+    assert answer.json() == {"ended": 2}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/users?limit=0", "/api/v1/users?limit=101", "/api/v1/users?limit=x", "/api/v1/users?after=x",
+     "/api/v1/users?search=%00", "/api/v1/users?limit=99999999999999999999999", "/api/v1/users/x", "/api/v1/me/sessions?limit=-1"],
+)  # fmt: skip
+@pytest.mark.asvs("V1.4.2")
+async def test_what_cannot_be_is_refused(root: httpx.AsyncClient, path: str) -> None:
+    answer = await root.get(path)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"]
+
+
+async def test_the_api_describes_itself_without_foreign_assets(ada: httpx.AsyncClient) -> None:
+    document = (await ada.get("/api/v1/openapi.json")).json()
+    page = await ada.get("/api/v1/docs", headers=BROWSER)
+
+    assert len(document["paths"]) == 7
+    for path, methods in document["paths"].items():
+        assert path in page.text
+        assert all(method.upper() in page.text for method in methods)
+    assert "https://" not in page.text.replace("https://www.rfc", "")
+    assert "<script" not in page.text
+
+
+async def test_the_description_is_for_who_is_signed_in(door: Door) -> None:
+    async with door.client() as client:
+        answers = [await client.get(f"/api/v1/{path}") for path in ("openapi.json", "docs")]
+
+    assert {answer.status_code for answer in answers} == {401}

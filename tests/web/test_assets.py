@@ -1,0 +1,99 @@
+"""Style, icons, manifest and probes."""
+
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from application.use_cases import UseCases
+from application.use_cases.health import CheckReadiness
+from domain.errors import StoreUnavailable
+from domain.ports.unit_of_work import Store
+from tests.web.conftest import Door, MakeDoor
+
+FILES = ["style.css", "bar.css", "session.js", "icon.svg", "icon-192.png", "favicon.ico"]
+
+
+class Behind(Store):
+    """A database that lacks a migration, or is gone."""
+
+    def __init__(self, *, is_there: bool) -> None:
+        self._is_there = is_there
+
+    async def ping(self) -> None:
+        if not self._is_there:
+            raise StoreUnavailable("postgresql://app:hunter2@db/app")
+
+    async def pending_migrations(self) -> tuple[str, ...]:
+        return ("0002",)
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_a_file_may_be_kept_and_is_asked_for_by_its_tag(
+    browser: httpx.AsyncClient, name: str
+) -> None:
+    first = await browser.get(f"/static/{name}")
+    again = await browser.get(f"/static/{name}", headers={"if-none-match": first.headers["etag"]})
+
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert first.headers["cache-control"] == "public, max-age=300"
+
+
+async def test_an_address_with_its_version_is_kept_for_ever(browser: httpx.AsyncClient) -> None:
+    page = (await browser.get("/login")).text
+    start = page.index("/static/style.css?v=")
+    versioned = await browser.get(page[start : page.index('"', start)])
+    other = await browser.get("/static/style.css?v=other")
+
+    assert versioned.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert other.headers["cache-control"] == "public, max-age=300"
+
+
+async def test_a_file_that_is_not_there_is_kept_by_nobody(browser: httpx.AsyncClient) -> None:
+    answer = await browser.get("/static/nothing.css")
+
+    assert (answer.status_code, answer.headers["cache-control"]) == (404, "private, no-store")
+
+
+async def test_the_manifest_names_the_project_and_icons_that_exist(make_door: MakeDoor) -> None:
+    async with make_door(project_name="Churn explorer").client() as client:
+        manifest = (await client.get("/manifest.json")).json()
+        icons = [await client.get(icon["src"]) for icon in manifest["icons"]]
+
+    assert (manifest["name"], manifest["start_url"]) == ("Churn explorer", "/gradio/")
+    assert {icon.status_code for icon in icons} == {200}
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/healthz", "/static/style.css"])
+async def test_a_head_request_is_answered_as_its_get(door: Door, path: str) -> None:
+    async with door.client() as client:
+        answers = [await client.request(method, path) for method in ("HEAD", "GET")]
+
+    assert answers[0].status_code == answers[1].status_code
+
+
+async def test_a_ready_service_says_so(door: Door) -> None:
+    async with door.client() as client:
+        alive, ready = await client.get("/healthz"), await client.get("/readyz")
+
+    assert alive.json() == {"status": "ok"}
+    assert (ready.status_code, ready.json()["database"]) == (200, "ok")
+
+
+@pytest.mark.parametrize(
+    ("is_there", "found"),
+    [(True, {"database": "ok", "migrations": "1 pending"}), (False, {"database": "unavailable", "migrations": "unknown"})],
+)  # fmt: skip
+async def test_a_service_that_is_not_ready_says_why_and_no_more(
+    make_door: MakeDoor,
+    is_there: bool,  # noqa: FBT001 -- A column of the table.
+    found: dict[str, str],
+) -> None:
+    def behind(app: UseCases) -> UseCases:
+        return replace(app, check_readiness=CheckReadiness(store=Behind(is_there=is_there)))
+
+    async with make_door(behind).client() as client:
+        ready, alive = await client.get("/readyz"), await client.get("/healthz")
+
+    assert (ready.status_code, alive.status_code) == (503, 200)
+    assert ready.json() == {"status": "unavailable", **found}

@@ -1,0 +1,128 @@
+"""One line for each request, and nothing secret in any."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import structlog
+
+from application.settings import load
+from entrypoints.web.logs import configure_logging
+from tests.web.conftest import PASSWORD, Door, Lines
+from tests.web.pages import sign_in
+
+
+@pytest.mark.asvs("V16.2.1")
+async def test_a_request_is_one_line_that_says_who_what_and_how_long(
+    door: Door, lines: Lines
+) -> None:
+    async with await door.signed_in(peer="192.0.2.7") as ada:
+        answer = await ada.get("/gradio/?token=hunter2")
+
+    (line,) = lines
+    me = await door.app.recognise(ada.cookies[door.cookie], activity=False)
+    assert (line["event"], line["log_level"]) == ("request", "info")
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/gradio/", 200)
+    assert (line["user_id"], line["session_id"]) == (str(me.user.id), str(me.session.id))
+    assert line["request_id"] == answer.headers["x-request-id"]
+    assert line["address"] == "192.0.2.7"
+    assert line["duration_ms"] >= 0
+
+
+@pytest.mark.asvs("V16.2.5", "V14.2.1")
+async def test_no_secret_gets_into_a_line(
+    door: Door, browser: httpx.AsyncClient, lines: Lines
+) -> None:
+    await door.has()
+    await sign_in(browser, "ada@example.org", "hunter2hunter2")
+    await sign_in(browser, "ada@example.org", PASSWORD)
+    await browser.get("/gradio/boom?token=hunter2")
+    await browser.get("/api/v1/me?token=hunter2")
+
+    said = str(lines)
+    for secret in (
+        "hunter2",
+        PASSWORD,
+        browser.cookies[door.cookie],
+        browser.cookies["gradioapp-form"],
+        "csrf_token",
+    ):
+        assert secret not in said
+
+
+async def test_probes_and_assets_are_quiet_unless_they_fail(door: Door, lines: Lines) -> None:
+    async with door.client() as client:
+        for path in ("/healthz", "/static/style.css", "/static/nothing"):
+            await client.get(path)
+
+    assert [line["log_level"] for line in lines] == ["debug", "debug", "info"]
+
+
+@pytest.mark.asvs("V16.3.2", "V16.3.3")
+async def test_who_is_turned_away_is_logged_too(door: Door, lines: Lines) -> None:
+    async with door.client() as client:
+        await client.get("/gradio/")
+        await client.post("/login", headers={"origin": "https://evil.example"})
+        await client.get("/login", headers={"host": "evil.example"})
+
+    assert [line["status"] for line in lines] == [401, 403, 400]
+
+
+@pytest.fixture
+def configured() -> Iterator[None]:
+    root, before = logging.getLogger(), logging.getLogger().handlers[:]
+    level = root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.asvs("V16.2.2", "V16.2.4", "V16.4.1")
+@pytest.mark.usefixtures("configured")
+def test_lines_are_json_in_utc_those_of_libraries_included(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging(load(env_file=None, environment="test", log_format="json"))
+
+    structlog.get_logger().info("ours", text="a\nb")
+    logging.getLogger("uvicorn.error").info("theirs %s", 1)
+    logging.getLogger("uvicorn.access").info("GET /setup?token=x")
+    logging.getLogger("httpx").info("GET /")
+
+    ours, theirs = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (ours["event"], ours["text"], ours["level"]) == ("ours", "a\nb", "info")
+    assert ours["timestamp"].endswith("Z")
+    assert (theirs["event"], theirs["logger"]) == ("theirs 1", "uvicorn.error")
+
+
+@pytest.mark.asvs("V16.2.5")
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.usefixtures("configured")
+def test_a_traceback_shows_no_local_variables(
+    capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    configure_logging(load(env_file=None, environment="test", log_format=form))
+    hidden = "hunter" + "2"
+
+    for log in (structlog.get_logger().exception, logging.getLogger("x").exception):
+        try:
+            int(hidden[:0])
+        except ValueError:
+            log("failed")
+
+    said = capsys.readouterr().out
+    assert said.count("ValueError: invalid literal") == 2
+    assert "hunter2" not in said
+
+
+@pytest.mark.usefixtures("configured")
+def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(load(env_file=None, environment="test", log_level="error"))
+
+    structlog.get_logger().info("ours")
+    logging.getLogger("uvicorn").info("theirs")
+
+    assert capsys.readouterr().out == ""

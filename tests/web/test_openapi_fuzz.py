@@ -1,0 +1,112 @@
+"""Whatever is sent to the JSON API, by whomever: an answer as described, and never a fault of ours."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.web.conftest import Door, MakeDoor
+
+EXAMPLES: Final = 60
+"""For each operation and caller."""
+
+CHECKS: Final = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    with asyncio.Runner() as runner:
+        yield runner.get_loop()
+
+
+async def _token(door: Door, caller: str) -> str:
+    """Another for each request: some of them end the session they come with."""
+    if caller == "anonymous":
+        return ""
+    door.passes(minutes=1)  # Wrong passwords of requests before are forgiven.
+    return (await door.opened(f"{caller}@example.org")).token
+
+
+@pytest.mark.server
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
+@pytest.mark.parametrize("caller", ["anonymous", "user", "admin"])
+def test_nothing_that_is_sent_to_the_api_is_a_fault_of_ours(
+    make_door: MakeDoor, loop: asyncio.AbstractEventLoop, caller: str
+) -> None:
+    door = make_door()
+    run = loop.run_until_complete
+    run(door.has("user@example.org"))
+    run(door.has("admin@example.org", "admin"))
+    known = run(door.has("other@example.org", "admin")).id
+    document = run(_document(door))
+    described: Any = schemathesis.openapi.from_dict(document)
+    operations = [found.ok() for found in described.get_all_operations()]
+    assert len(operations) == 10
+
+    seen: set[int] = set()
+    for operation in operations:
+        seen |= _try(door, run, operation, caller, known=str(known))
+
+    assert (caller == "anonymous") == seen.isdisjoint({200, 201, 204})
+
+
+async def _document(door: Door) -> Any:
+    async with door.client(cookie=f"{door.cookie}={await _token(door, 'user')}") as client:
+        return (await client.get("/api/v1/openapi.json")).json()
+
+
+def _try(door: Door, run: Any, operation: Any, caller: str, *, known: str) -> set[int]:
+    """Answers the statuses that came back."""
+    seen: set[int] = set()
+    cases = st.one_of(
+        operation.as_strategy(generation_mode=GenerationMode.POSITIVE),
+        operation.as_strategy(generation_mode=GenerationMode.NEGATIVE),
+    )
+
+    @settings(
+        max_examples=EXAMPLES,
+        database=None,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases, is_known=st.booleans())
+    def attempt(case: Any, *, is_known: bool) -> None:
+        if is_known and "user_id" in (case.path_parameters or {}):
+            case.path_parameters["user_id"] = known
+        response = run(_sent(door, case, caller))
+        seen.add(response.status_code)
+        case.validate_response(response, checks=CHECKS)
+
+    attempt()
+    return seen
+
+
+async def _sent(door: Door, case: Any, caller: str) -> httpx.Response:
+    sent = case.as_transport_kwargs(base_url="http://localhost")
+    sent.pop("cookies", None)
+    if isinstance(sent.get("data"), bytes | str):
+        sent["content"] = sent.pop("data")
+    headers = {**sent.pop("headers"), "cookie": f"{door.cookie}={await _token(door, caller)}"}
+    async with door.client() as client:
+        return await client.request(headers=headers, **sent)

@@ -1,0 +1,115 @@
+"""The first admin."""
+
+import httpx
+import pytest
+
+from tests.web.conftest import PASSWORD, Door, Lines
+from tests.web.pages import token_of
+
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+async def link(door: Door) -> str:
+    token = await door.app.offer_setup()
+    assert token
+    return token
+
+
+async def fill_in(browser: httpx.AsyncClient, link: str, **form: str) -> httpx.Response:
+    page = await browser.get("/setup", params={"token": link})
+    filled = {"csrf_token": token_of(page), "token": link, "email": ADA, "password": PASSWORD}
+    return await browser.post("/setup", data={**filled, **form})
+
+
+async def test_the_link_makes_the_first_admin_and_signs_them_in(
+    door: Door, browser: httpx.AsyncClient, link: str
+) -> None:
+    await browser.get("/setup", params={"token": link})
+    answer = await fill_in(browser, link)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/gradio/")
+    me = (await browser.get("/api/v1/me", headers={"accept": "*/*"})).json()
+    assert (me["email"], me["name"], me["roles"]) == (ADA, "ada", ["admin"])
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"password": "short"}, "A password has at least 8 characters."),
+        ({"password": "x" * 4096}, "A password has at most 256 characters."),
+        ({"password": f"{PASSWORD}\0"}, "The password contains a character that cannot be typed again."),
+        ({"email": "nonsense"}, "This is not an e-mail address."),
+        ({"email": "x" * 9000}, "This is not an e-mail address."),
+        ({"email": "a\0@example.org"}, "This is not an e-mail address."),
+        ({"name": "a\0b"}, "A name has 1 to 200 characters, and no control characters."),
+        ({"name": "x" * 201}, "A name has 1 to 200 characters, and no control characters."),
+    ],
+)  # fmt: skip
+async def test_what_is_not_right_is_said_and_the_rest_kept(
+    browser: httpx.AsyncClient, link: str, form: dict[str, str], sentence: str
+) -> None:
+    answer = await fill_in(browser, link, **form)
+
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert f'value="{link}"' in answer.text
+    assert PASSWORD not in answer.text
+    again = {"csrf_token": token_of(answer), "token": link, "email": ADA, "password": PASSWORD}
+    assert (await browser.post("/setup", data=again)).status_code == 303
+
+
+@pytest.mark.parametrize("link", ["", "x", "a.b.c", "x" * 5000, "\0"])
+async def test_a_link_that_is_not_ours_opens_nothing(browser: httpx.AsyncClient, link: str) -> None:
+    answer = await browser.get("/setup", params={"token": link})
+
+    assert answer.status_code == 403
+    assert "gradioapp users create" in answer.text
+
+
+@pytest.mark.asvs("V2.3.1")
+async def test_a_link_works_for_15_minutes(
+    door: Door, browser: httpx.AsyncClient, link: str
+) -> None:
+    page = await browser.get("/setup", params={"token": link})
+    door.passes(minutes=16)
+
+    form = {"csrf_token": token_of(page), "token": link, "email": ADA, "password": PASSWORD}
+    answer = await browser.post("/setup", data=form)
+
+    assert answer.status_code == 403
+    assert await door.app.offer_setup()
+
+
+@pytest.mark.asvs("V2.3.4")
+async def test_the_second_is_too_late(door: Door, browser: httpx.AsyncClient, link: str) -> None:
+    async with door.client() as other:
+        page = await other.get("/setup", params={"token": link})
+        first = await fill_in(browser, link)
+        form = {"csrf_token": token_of(page), "token": link, "email": "eve@example.org"}
+        second = await other.post("/setup", data={**form, "password": PASSWORD})
+        third = await other.get("/setup", params={"token": link})
+
+    assert [first.status_code, second.status_code, third.status_code] == [303, 410, 410]
+    assert 'href="/login"' in third.text
+
+
+async def test_a_form_that_is_not_ours_makes_no_admin(
+    door: Door, browser: httpx.AsyncClient, link: str
+) -> None:
+    form = {"csrf_token": "x", "token": link, "email": ADA, "password": PASSWORD}
+
+    answer = await browser.post("/setup", data=form)
+
+    assert answer.status_code == 403
+    assert f'value="{ADA}"' in answer.text
+    assert await door.app.offer_setup()
+
+
+@pytest.mark.asvs("V14.2.1")
+async def test_the_link_is_in_no_log(browser: httpx.AsyncClient, link: str, lines: Lines) -> None:
+    await fill_in(browser, link)
+
+    assert link not in str(lines)
+    assert {line["path"] for line in lines} == {"/setup"}

@@ -1,0 +1,305 @@
+"""Signing in and out, as a browser does it."""
+
+import httpx
+import pytest
+
+from domain.model.caller import Caller
+from entrypoints.web.next_page import safe_next
+from tests.web.conftest import BROWSER, PASSWORD, Door, Lines
+from tests.web.pages import sign_in, token_of
+
+ADA = "ada@example.org"
+
+
+async def test_the_start_leads_to_sign_in_or_to_the_ui(door: Door) -> None:
+    async with door.client() as anonymous, await door.signed_in() as ada:
+        answers = [await client.get("/") for client in (anonymous, ada)]
+
+    assert [a.headers["location"] for a in answers] == ["/login", "/gradio/"]
+    assert {a.status_code for a in answers} == {303}
+
+
+@pytest.mark.asvs("V3.3.2", "V3.3.4")
+async def test_the_right_password_opens_a_session(door: Door, browser: httpx.AsyncClient) -> None:
+    await door.has()
+
+    answer = await sign_in(browser, " ADA@example.org", PASSWORD, next="/gradio/?tab=2#here")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/gradio/?tab=2#here")
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("gradioapp-session=")
+    assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax")
+    assert len(cookie) < 1024
+    assert browser.cookies["gradioapp-session"] not in answer.text
+    assert (await browser.get("/gradio/")).json()["email"] == ADA
+
+
+@pytest.mark.asvs("V3.3.1", "V3.3.3", "V3.3.5")
+async def test_over_https_both_cookies_are_bound_to_this_host(prod: Door) -> None:
+    await prod.has()
+    async with prod.client(base="https://app.example.org", **BROWSER) as browser:
+        page = await browser.get("/login")
+        answer = await sign_in(browser, ADA, PASSWORD)
+
+    assert page.headers["set-cookie"].startswith("__Host-gradioapp-form=")
+    assert page.headers["set-cookie"].endswith("; Path=/; HttpOnly; SameSite=Strict; Secure")
+    assert answer.headers["set-cookie"].startswith("__Host-gradioapp-session=")
+    assert answer.headers["set-cookie"].endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
+
+
+@pytest.mark.asvs("V6.3.8")
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [
+        (ADA, "wrong password"),
+        ("nobody@example.org", PASSWORD),
+        ("closed@example.org", PASSWORD),
+        ("", ""),
+        ("no address", PASSWORD),
+        (ADA, ""),
+        (ADA, "x" * 4096),
+        (ADA, "x" * 73),
+        (ADA, f"{PASSWORD}\0"),
+        ("ada\0@example.org", PASSWORD),
+        ("x" * 5000, PASSWORD),
+        ("<script>alert(1)</script>", PASSWORD),
+    ],
+)
+async def test_every_refusal_looks_the_same_and_leaves_the_form_usable(
+    door: Door, browser: httpx.AsyncClient, email: str, password: str
+) -> None:
+    await door.has()
+    closed = await door.has("closed@example.org")
+    await door.app.disable_user(Caller.operator(), closed.id)
+
+    answer = await sign_in(browser, email, password, next="/gradio/?tab=2")
+
+    assert answer.status_code == 401
+    assert 'role="alert">E-mail and password do not match.<' in answer.text
+    assert 'value="/gradio/?tab=2"' in answer.text
+    assert "<script" not in answer.text
+    assert password == "" or password not in answer.text
+    again = {"csrf_token": token_of(answer), "username": ADA, "password": PASSWORD}
+    assert (await browser.post("/login", data=again)).status_code == 303
+
+
+@pytest.mark.asvs("V6.2.9")
+async def test_a_password_of_73_bytes_works(door: Door, browser: httpx.AsyncClient) -> None:
+    long = "päss" * 14 + "abc"
+    await door.app.create_user(Caller.operator(), email=ADA, password=long)
+
+    assert (await sign_in(browser, ADA, long)).status_code == 303
+
+
+@pytest.mark.asvs("V6.3.1", "V2.4.1")
+async def test_too_many_attempts_have_to_wait(door: Door, browser: httpx.AsyncClient) -> None:
+    await door.has()
+    for _ in range(10):
+        await sign_in(browser, ADA, "wrong password")
+
+    refused = await sign_in(browser, ADA, PASSWORD)
+    door.passes(seconds=int(refused.headers["retry-after"]))
+    passed = await sign_in(browser, ADA, PASSWORD)
+
+    assert (refused.status_code, passed.status_code) == (429, 303)
+    assert "Too many attempts" in refused.text
+
+
+@pytest.mark.asvs("V3.5.1")
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "other"])
+async def test_a_form_that_is_not_ours_signs_nobody_in(
+    door: Door, browser: httpx.AsyncClient, token: str
+) -> None:
+    await door.has()
+    async with door.client() as other:
+        foreign = token_of(await other.get("/login"))
+    await browser.get("/login")
+    form = {"csrf_token": foreign if token == "other" else token, "username": ADA}
+
+    answer = await browser.post("/login", data={**form, "password": PASSWORD})
+
+    assert answer.status_code == 403
+    assert f'value="{ADA}"' in answer.text
+    assert PASSWORD not in answer.text
+    assert "gradioapp-session" not in browser.cookies
+    again = {**form, "csrf_token": token_of(answer), "password": PASSWORD}
+    assert (await browser.post("/login", data=again)).status_code == 303
+
+
+@pytest.mark.asvs("V3.5.1")
+async def test_a_form_without_its_cookie_or_too_late_signs_nobody_in(
+    door: Door, browser: httpx.AsyncClient
+) -> None:
+    await door.has()
+    form = {
+        "username": ADA,
+        "password": PASSWORD,
+        "csrf_token": token_of(await browser.get("/login")),
+    }
+    door.passes(hours=13)
+    late = await browser.post("/login", data=form)
+    form["csrf_token"] = token_of(late)
+    browser.cookies.delete("gradioapp-form")
+    bare = await browser.post("/login", data=form)
+
+    assert (late.status_code, bare.status_code) == (403, 403)
+
+
+async def test_another_tab_does_not_spoil_the_form(door: Door, browser: httpx.AsyncClient) -> None:
+    await door.has()
+    token = token_of(await browser.get("/login"))
+    await browser.get("/login")
+
+    form = {"username": ADA, "password": PASSWORD, "csrf_token": token}
+
+    assert (await browser.post("/login", data=form)).status_code == 303
+
+
+@pytest.mark.asvs("V1.1.1", "V1.3.3")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"username=a&username=b",
+        b"password=%ED%A0%80",
+        b"password=%FF",
+        b"username=\xff\xfe",
+        b"password=%zz",
+        b"password=%",
+        b"&".join(b"f%d=1" % n for n in range(50)),
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_refused_and_offered_again(
+    browser: httpx.AsyncClient, body: bytes
+) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    answer = await browser.post("/login", content=body, headers=headers)
+
+    assert answer.status_code == 400
+    assert token_of(answer)
+
+
+@pytest.mark.asvs("V4.1.1")
+@pytest.mark.parametrize(
+    "content_type", ["multipart/form-data; boundary=x", "application/json", "text/plain", ""]
+)
+async def test_a_form_comes_as_a_form(browser: httpx.AsyncClient, content_type: str) -> None:
+    answer = await browser.post("/login", content=b"x", headers={"content-type": content_type})
+
+    assert answer.status_code == 415
+
+
+@pytest.mark.asvs("V7.2.4")
+async def test_signing_in_again_ends_the_session_before(door: Door) -> None:
+    async with await door.signed_in() as browser, door.client() as thief:
+        old = browser.cookies["gradioapp-session"]
+        await door.has("eve@example.org")
+        async with door.client(**BROWSER) as fresh:
+            page = await fresh.get("/login")
+            fresh.cookies.set("gradioapp-session", old)
+            form = {
+                "csrf_token": token_of(page),
+                "username": "eve@example.org",
+                "password": PASSWORD,
+            }
+            answer = await fresh.post("/login", data=form)
+        gone = await thief.get("/gradio/", headers={"cookie": f"gradioapp-session={old}"})
+
+    assert answer.status_code == 303
+    assert gone.status_code == 401
+
+
+async def test_who_is_signed_in_needs_no_form(door: Door) -> None:
+    async with await door.signed_in() as ada:
+        answers = [await ada.get("/login"), await ada.get("/login?next=/gradio/x")]
+
+    assert [answer.headers["location"] for answer in answers] == ["/gradio/", "/gradio/x"]
+
+
+async def test_without_an_admin_the_page_says_how_to_make_one(
+    door: Door, browser: httpx.AsyncClient
+) -> None:
+    before = await browser.get("/login")
+    await door.has(ADA, "admin")
+    after = await browser.get("/login")
+
+    assert "There is no admin yet." in before.text
+    assert "There is no admin yet." not in after.text
+
+
+@pytest.mark.asvs("V7.4.1", "V7.4.4", "V14.3.1")
+async def test_signing_out_ends_the_session_and_clears_the_browser(door: Door) -> None:
+    async with await door.signed_in() as ada:
+        token = ada.cookies["gradioapp-session"]
+        page = await ada.get("/logout?next=/gradio/x")
+        answer = await ada.post("/logout", data={"csrf_token": token_of(page)})
+        ada.cookies.set("gradioapp-session", token)
+        gone = await ada.get("/gradio/")
+
+    assert 'href="/gradio/x"' in page.text
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
+    assert "gradioapp-session=; Max-Age=0" in answer.headers["set-cookie"]
+    assert gone.status_code == 401
+
+
+@pytest.mark.asvs("V3.5.3", "V3.5.1")
+async def test_neither_a_link_nor_a_foreign_form_signs_anybody_out(door: Door) -> None:
+    async with await door.signed_in() as ada:
+        asked = await ada.get("/logout")
+        forged = await ada.post("/logout", data={"csrf_token": "x"})
+        still = await ada.get("/gradio/")
+
+    assert (asked.status_code, forged.status_code, still.status_code) == (200, 403, 200)
+    assert token_of(forged)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_who_is_signed_out_already_gets_to_sign_in(door: Door, method: str) -> None:
+    async with door.client() as client:
+        answer = await client.request(method, "/logout")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+
+
+@pytest.mark.asvs("V16.2.1", "V16.3.1")
+async def test_each_attempt_is_logged_without_what_was_typed(
+    door: Door, browser: httpx.AsyncClient, lines: Lines
+) -> None:
+    user = await door.has()
+    await sign_in(browser, ADA, "wrong password")
+    await sign_in(browser, ADA, PASSWORD)
+
+    attempts = [line for line in lines if line["method"] == "POST"]
+    assert [line["outcome"] for line in attempts] == ["sign-in-refused", "signed in"]
+    assert attempts[1]["user_id"] == str(user.id)
+
+
+@pytest.mark.asvs("V1.2.2", "V3.7.2")
+@pytest.mark.parametrize(
+    "text",
+    ["/gradio/", "/gradio/?a=b&c=/d", "/", "/a#b", "/gradio/?next=https://x", "/%C3%A4", "/a:b@c", "/x" * 1024],
+)  # fmt: skip
+def test_an_address_of_ours_is_safe_to_go_to(text: str) -> None:
+    assert safe_next(text) == text
+
+
+@pytest.mark.asvs("V1.2.2", "V3.7.2")
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "gradio", "https://evil.example", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil",
+     "/\t/evil.example", "/\n/evil.example", " /x", "/x y", "javascript:alert(1)", "/%2fevil.example", "/%5cevil.example",
+     "/%2F%2Fevil.example", "/%00", "/%0d%0aset-cookie:x", "/x\0", "/login", "/login/", "/login?next=/x", "/logout",
+     "/setup?token=x", "/%6cogin", "/ä", "/../x", "/x/../../y", "/./x", "/%2e%2e/x", "/x" * 1025, "/\ud800", "http:/x", "?x", "#x"],
+)  # fmt: skip
+def test_any_other_address_is_not(text: str | None) -> None:
+    assert safe_next(text) is None
+
+
+@pytest.mark.asvs("V3.7.2")
+async def test_signing_in_never_leads_off_site(door: Door, browser: httpx.AsyncClient) -> None:
+    await door.has()
+
+    answer = await sign_in(browser, ADA, PASSWORD, next="//evil.example")
+
+    assert answer.headers["location"] == "/gradio/"
