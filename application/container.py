@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,21 +41,46 @@ def signing_keys(settings: Settings, ids: IdGenerator) -> list[str]:
     return [secret_in(settings.data_dir / KEY_FILE, ids.new_secret())]
 
 
+class MemoryStorage(containers.DeclarativeContainer):
+    """For test: nothing outlives the process, and hashing is cheap."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    engine: Any = providers.Object(None)
+    store = providers.Singleton(MemoryStore)
+    units_of_work = providers.Singleton(MemoryUnitsOfWork, store)
+    hashing_cost = providers.Object(CHEAP)
+
+
+class SqlStorage(containers.DeclarativeContainer):
+    """For dev and prod alike: SQLite or PostgreSQL, as the database's URL says."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    engine = providers.Singleton(make_engine, settings.provided.database)
+    store = providers.Singleton(SqlStore, engine)
+    units_of_work = providers.Singleton(SqlUnitsOfWork, engine)
+    hashing_cost: Any = providers.Object(None)
+
+
+STORAGES: Final = {"test": MemoryStorage, "dev": SqlStorage, "prod": SqlStorage}
+
+
 class Composition(containers.DeclarativeContainer):
     """What every environment has; where its data lives is left open."""
 
     settings = providers.Dependency(instance_of=Settings)
-
-    engine: providers.Provider[AsyncEngine | None] = providers.Object(None)
-    units_of_work: providers.Provider[object] = providers.Dependency()
-    store: providers.Provider[object] = providers.Dependency()
+    storage: Any = providers.DependenciesContainer()
+    engine = storage.engine
+    store = storage.store
+    units_of_work = storage.units_of_work
 
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(RandomIds)
     codec = providers.Singleton(
         JwtTokenCodec, keys=providers.Callable(signing_keys, settings, ids), clock=clock
     )
-    hasher = providers.Singleton(PasslibHasher, scheme=settings.provided.password_scheme)
+    hasher = providers.Singleton(
+        PasslibHasher, scheme=settings.provided.password_scheme, cost=storage.hashing_cost
+    )
     limiter = providers.Singleton(MemoryAttemptLimiter, clock)
     cache = providers.Singleton(
         MemorySessionCache, clock=clock, keep=settings.provided.session_cache
@@ -71,13 +96,11 @@ class Composition(containers.DeclarativeContainer):
         AuthService, hasher=hasher, codec=codec, limiter=limiter, clock=clock, ids=ids
     )
     users = providers.Singleton(UserService, clock=clock, ids=ids)
-    sessions = providers.Singleton(
-        SessionService, codec=codec, clock=clock, ids=ids, policy=policy
-    )
+    sessions = providers.Singleton(SessionService, codec=codec, clock=clock, ids=ids, policy=policy)
     state = providers.Singleton(StateService)
 
-    _work = {"units_of_work": units_of_work}
-    _signing_in = {"auth": auth, "users": users, "sessions": sessions}
+    _work: ClassVar[dict[str, Any]] = {"units_of_work": units_of_work}
+    _signing_in: ClassVar[dict[str, Any]] = {"auth": auth, "users": users, "sessions": sessions}
     _check_setup = providers.Singleton(uc.CheckSetup, **_work, auth=auth)
 
     use_cases = providers.Singleton(
@@ -111,9 +134,7 @@ class Composition(containers.DeclarativeContainer):
         enable_user=providers.Singleton(uc.EnableUser, **_work, users=users),
         grant_role=providers.Singleton(uc.GrantRole, **_work, users=users, cache=cache),
         revoke_role=providers.Singleton(uc.RevokeRole, **_work, users=users, cache=cache),
-        list_sessions=providers.Singleton(
-            uc.ListSessions, **_work, users=users, sessions=sessions
-        ),
+        list_sessions=providers.Singleton(uc.ListSessions, **_work, users=users, sessions=sessions),
         list_all_sessions=providers.Singleton(uc.ListAllSessions, **_work, users=users),
         revoke_session=providers.Singleton(
             uc.RevokeSession, **_work, users=users, sessions=sessions, cache=cache
@@ -138,36 +159,10 @@ class Composition(containers.DeclarativeContainer):
     )
 
 
-@containers.copy(Composition)
-class MemoryComposition(Composition):
-    """For test: nothing outlives the process, and hashing is cheap."""
-
-    hasher = providers.Singleton(
-        PasslibHasher, scheme=Composition.settings.provided.password_scheme, cost=CHEAP
-    )
-    store = providers.Singleton(MemoryStore)
-    units_of_work = providers.Singleton(MemoryUnitsOfWork, store)
-
-
-@containers.copy(Composition)
-class SqlComposition(Composition):
-    """For dev and prod alike: SQLite or PostgreSQL, as the database's URL says."""
-
-    engine = providers.Singleton(make_engine, Composition.settings.provided.database)
-    store = providers.Singleton(SqlStore, engine)
-    units_of_work = providers.Singleton(SqlUnitsOfWork, engine)
-
-
-COMPOSITIONS: Final = {
-    "test": MemoryComposition,
-    "dev": SqlComposition,
-    "prod": SqlComposition,
-}
-
-
 def build(settings: Settings) -> Composition:
     """Connects to nothing yet."""
-    return COMPOSITIONS[settings.environment](settings=settings)
+    storage = STORAGES[settings.environment](settings=settings)
+    return Composition(settings=settings, storage=storage)
 
 
 @asynccontextmanager

@@ -47,15 +47,23 @@ def create_app(container: Composition) -> ASGIApp:
     web.install(api, app=app, settings=settings)
     new_nonce = container.ids().new_secret
     pages = ui.mount(
-        api, [build_page() for build_page in ui.PAGES], app=app, settings=settings, new_nonce=new_nonce
+        api,
+        [build_page() for build_page in ui.PAGES],
+        app=app,
+        settings=settings,
+        new_nonce=new_nonce,
     )
     mounted = api.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[Any]:
-        async with running(container):
-            async with _chores(app, pages), _told_to_stop(pages.stopping), mounted(api) as state:
-                yield state
+        async with (
+            running(container),
+            _chores(app, pages),
+            _told_to_stop(pages.stopping),
+            mounted(api) as state,
+        ):
+            yield state
 
     api.router.lifespan_context = lifespan
 
@@ -64,7 +72,13 @@ def create_app(container: Composition) -> ASGIApp:
             return pages.access(method, path)
         return web.access(method, path)
 
-    return web.Gate(api, recognise=app.recognise, settings=settings, access=access)
+    return web.Gate(
+        api,
+        recognise=app.recognise,
+        settings=settings,
+        access=access,
+        new_id=container.ids().new_id,
+    )
 
 
 @asynccontextmanager

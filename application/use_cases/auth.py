@@ -129,7 +129,7 @@ class CheckSetup:
         """Consumes nothing. Raises TokenRefused, or SetupClosed once there is an admin."""
         self.auth.must_be_setup(token)
         async with self.units_of_work.reading() as work:
-            await self.auth.must_be_first_admin(work.users)
+            await self.auth.must_be_first_admin(work.users, locked=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ class SetUp:
         checked_new_password(password, email=canonical, name=called)
         password_hash = await self.hasher.hash(password)
         async with self.units_of_work.writing() as work:
-            await self.auth.must_be_first_admin(work.users)
+            await self.auth.must_be_first_admin(work.users, locked=True)
             user = await self.users.make(
                 work.users, email=canonical, name=called, password_hash=password_hash, roles={ADMIN}
             )

@@ -88,9 +88,9 @@ class AuthService:
         """Raises TokenRefused."""
         self.codec.decode(Purpose.SETUP, token)
 
-    async def must_be_first_admin(self, users: UserRepository) -> None:
-        """Raises SetupClosed; until the unit of work ends nobody else can be the first."""
-        if await users.acting_admins(locked=True):
+    async def must_be_first_admin(self, users: UserRepository, *, locked: bool) -> None:
+        """Raises SetupClosed; with `locked` nobody else can be the first until the unit of work ends."""
+        if await users.acting_admins(locked=locked):
             raise SetupClosed
 
     def offer_form(self, browser: str) -> str:

@@ -89,7 +89,11 @@ def test_a_changed_account_is_a_copy() -> None:
 
     changed = ada.renamed("Ada L.", NOON).with_roles({"admin"}, NOON).disabled(NOON)
 
-    assert (ada.name, ada.roles, ada.is_active) == ("Ada", {"analyst"}, True)
-    assert (changed.name, changed.roles, changed.is_active) == ("Ada L.", {"admin"}, False)
+    assert (ada.name, ada.roles, ada.is_active) == ("Ada", frozenset({"analyst"}), True)
+    assert (changed.name, changed.roles, changed.is_active) == (
+        "Ada L.",
+        frozenset({"admin"}),
+        False,
+    )
     assert changed.is_admin
     assert not changed.is_acting_admin

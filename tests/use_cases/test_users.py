@@ -1,6 +1,7 @@
 """Accounts, changed by their owner or by an admin."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
@@ -18,6 +19,7 @@ from domain.errors import (
     WrongPassword,
 )
 from domain.model.caller import Caller
+from domain.model.user import UserId
 from domain.services.auth import PER_ACCOUNT
 from tests.use_cases.conftest import PASSWORD, House
 
@@ -215,13 +217,12 @@ async def test_a_new_name_is_seen_at_once(house: House) -> None:
 
 
 async def test_an_account_that_is_not_there_is_not_found(house: House) -> None:
-    ada = await house.has()
-    nobody = type(ada.id)(int=0)
+    nobody = UserId(UUID(int=0))
 
     for refused in (
-        house.app.get_user(OPERATOR, nobody),  # type: ignore[arg-type]
-        house.app.disable_user(OPERATOR, nobody),  # type: ignore[arg-type]
-        house.app.set_password(OPERATOR, nobody, NEW),  # type: ignore[arg-type]
+        house.app.get_user(OPERATOR, nobody),
+        house.app.disable_user(OPERATOR, nobody),
+        house.app.set_password(OPERATOR, nobody, NEW),
         house.app.find_user(OPERATOR, "nobody@example.org"),
     ):
         with pytest.raises(UserNotFound):
