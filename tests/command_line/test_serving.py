@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from tests.command_line.conftest import ROOT, Process
+from tests.processes import ROOT, Process
 
 pytestmark = pytest.mark.server
 

@@ -5,6 +5,7 @@ import gradio as gr
 from domain.errors import PasswordInvalid
 from domain.model.password import LONGEST, SHORTEST
 from entrypoints.ui.calling import current_call
+from entrypoints.ui.pages.quiet import QUIET
 
 
 async def show() -> tuple[str, str]:
@@ -44,10 +45,10 @@ def tab(demo: gr.Blocks) -> None:
     )
     again = _password("New password, again", "new-password")
     change = gr.Button("Change password", variant="primary")
-    demo.load(show, None, [email, name], api_visibility="private", show_progress="hidden")
-    gr.on([save.click, name.submit], rename, name, name, api_visibility="private")
+    demo.load(show, None, [email, name], **QUIET)
+    gr.on([save.click, name.submit], rename, name, name, **QUIET)
     boxes = [current, new, again]
-    gr.on([change.click, again.submit], change_password, boxes, boxes, api_visibility="private")
+    gr.on([change.click, again.submit], change_password, boxes, boxes, **QUIET)
 
 
 def _password(label: str, autocomplete: str, info: str | None = None) -> gr.Textbox:

@@ -67,7 +67,7 @@ def build() -> Page:
                 api_name="keep_note",
                 show_progress="hidden",
             )
-            demo.load(greet, None, [greeting, note], api_name="greet")
+            demo.load(greet, None, [greeting, note], api_name="greet", show_progress="hidden")
         with gr.Tab("Account", id="account"):
             account.tab(demo)
         with gr.Tab("Sessions", id="sessions") as devices:

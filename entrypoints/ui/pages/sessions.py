@@ -7,6 +7,7 @@ import gradio as gr
 from domain.errors import SessionNotFound
 from domain.model.session import Session, SessionId
 from entrypoints.ui.calling import Call, current_call
+from entrypoints.ui.pages.quiet import QUIET
 from entrypoints.ui.pages.text import device, moment
 
 
@@ -45,9 +46,9 @@ def tab(devices: gr.Tab) -> None:
         end_all = gr.Button("Sign out all others", variant="stop")
         again = gr.Button("Refresh")
     shown = [here, others]
-    gr.on([devices.select, again.click], show, None, shown, api_visibility="private")
-    end.click(end_one, others, shown, api_visibility="private")
-    end_all.click(end_others, None, shown, api_visibility="private")
+    gr.on([devices.select, again.click], show, None, shown, **QUIET)
+    end.click(end_one, others, shown, **QUIET)
+    end_all.click(end_others, None, shown, **QUIET)
 
 
 def _mine(call: Call) -> SessionId:

@@ -8,6 +8,7 @@ from domain.errors import UserNotFound
 from domain.model.password import LONGEST, SHORTEST
 from domain.model.user import User, UserId
 from entrypoints.ui.calling import current_call
+from entrypoints.ui.pages.quiet import QUIET
 from entrypoints.ui.pages.text import moment
 
 COLUMNS = ["E-mail", "Name", "Roles", "Active", "Since"]
@@ -25,7 +26,8 @@ async def show(search: str, chosen: str | None = None) -> Shown:
     users = await call.app.list_users(call.caller, limit=SHOWN + 1, search=search)
     more = " (more: search to narrow)" if len(users) > SHOWN else ""
     users = users[:SHOWN]
-    label = f"{len(users)} accounts{more}" if users else "Nobody matches this search"
+    counted = "1 account" if len(users) == 1 else f"{len(users)} accounts"
+    label = f"{counted}{more}" if users else "Nobody matches this search"
     choices = [(user.email, str(user.id)) for user in users]
     kept = chosen if chosen in {value for _, value in choices} else None
     return (
@@ -112,20 +114,20 @@ def tab(demo: gr.Blocks, people: gr.Tab) -> None:
         add = gr.Button("Create", variant="primary")
 
     shown = [table, chosen]
-    demo.load(reveal, None, people, api_visibility="private", show_progress="hidden")
+    demo.load(reveal, None, people, **QUIET)
     gr.on(
         [people.select, again.click, search.submit],
         show,
         [search, chosen],
         shown,
-        api_visibility="private",
+        **QUIET,
     )
     for button, act in ((off, disable), (on, enable), (out, sign_out)):
-        button.click(act, [chosen, search], shown, api_visibility="private")
-    give.click(grant, [chosen, role, search], shown, api_visibility="private")
-    take.click(revoke, [chosen, role, search], shown, api_visibility="private")
+        button.click(act, [chosen, search], shown, **QUIET)
+    give.click(grant, [chosen, role, search], shown, **QUIET)
+    take.click(revoke, [chosen, role, search], shown, **QUIET)
     form = [email, name, password, roles]
-    add.click(create, [*form, search], [*form, *shown], api_visibility="private")
+    add.click(create, [*form, search], [*form, *shown], **QUIET)
 
 
 def _row(user: User) -> list[str]:

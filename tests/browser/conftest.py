@@ -1,0 +1,115 @@
+"""A real Chromium in front of the real service."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.processes import Process
+from tests.servers import FreshDatabase
+
+CHROMIUM = (
+    os.environ.get("TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+)
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = CHROMIUM or playwright.chromium.executable_path
+        if not Path(path).is_file():
+            pytest.skip("no Chromium on this machine: apt install chromium, or set TEST_CHROMIUM")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
+    """Each is another person's browser: nothing is shared. No request may leave the machine."""
+    opened: list[BrowserContext] = []
+    strayed: list[str] = []
+
+    def open_one() -> BrowserContext:
+        context = chromium.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(20_000)
+        context.on(
+            "request",
+            lambda asked: None if _is_ours(asked.url) else strayed.append(asked.url),
+        )
+        opened.append(context)
+        return context
+
+    yield open_one
+    for context in opened:
+        context.close()
+    assert not strayed
+
+
+def _is_ours(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "data:", "blob:"))
+
+
+@dataclass(slots=True)
+class Service:
+    """The service in a folder of its own, which can be stopped and started again at the same address."""
+
+    folder: Path
+    database_url: str | None
+    process: Process | None = None
+    address: str = ""
+    setup_link: str = ""
+
+    def starts(self) -> None:
+        port = self.address.rpartition(":")[2] or "0"
+        command = ("entrypoints", "serve", "--port", port)
+        if self.database_url is None:
+            self.process = Process(*command, folder=self.folder)
+        else:
+            self.process = Process(*command, folder=self.folder, DATABASE_URL=self.database_url)
+        first = not self.address
+        self.address = self.process.hears(r"http://127\.0\.0\.1:\d+").group(0)
+        if first:
+            self.setup_link = self.process.hears(r"http://\S+/setup\?token=\S+").group(0)
+
+    def stops(self) -> float:
+        assert self.process is not None
+        took = self.process.stops(within=12)
+        self.process.end()
+        return took
+
+    def ends(self) -> None:
+        if self.process is not None:
+            self.process.end()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.server)])
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+    """The same on both databases: only DATABASE_URL differs."""
+    url = None
+    if request.param == "postgres":
+        fresh: FreshDatabase = request.getfixturevalue("fresh_postgres")
+        url = fresh()
+    service = Service(tmp_path, url)
+    service.starts()
+    yield service
+    service.ends()
+
+
+def signs_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def opens_tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def says(page: Page, text: str) -> None:
+    expect(page.get_by_text(text).first).to_be_visible(timeout=20_000)

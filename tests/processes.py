@@ -1,0 +1,86 @@
+"""Real processes of the service, whose words can be waited for."""
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+
+
+def is_setting(name: str) -> bool:
+    return name.startswith("GRADIOAPP_") or name in {"DATABASE_URL", "REDIS_URL", "PORT"}
+
+
+class Process:
+    """A real `gradioapp`, or what stands in for it; what it says is read as it comes."""
+
+    def __init__(self, *command: str, folder: Path, code: Path = ROOT, **settings: str) -> None:
+        env = {name: value for name, value in os.environ.items() if not is_setting(name)}
+        env |= {f"GRADIOAPP_{name}": value for name, value in settings.items()}
+        env |= {"PYTHONPATH": str(code), "PYTHONUNBUFFERED": "1"}
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.said = ""
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def hears(self, pattern: str, *, within: float = 90) -> re.Match[str]:
+        """What it says next that matches; fails after so many seconds, or when it ends without it."""
+        found = self.may_hear(pattern, within=within)
+        if found is None:
+            pytest.fail(f"{pattern!r} was not said within {within} s, but:\n{self.said}")
+        return found
+
+    def may_hear(self, pattern: str, *, within: float) -> re.Match[str] | None:
+        until = time.monotonic() + within
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.01, until - time.monotonic()))
+            except queue.Empty:
+                return None
+            if line is None:
+                return None
+            self.said += line
+            if found := re.search(pattern, line):
+                return found
+
+    def stops(self, *, within: float) -> float:
+        """Asks it to stop; answers how many seconds it took, and fails when it takes longer."""
+        asked = time.monotonic()
+        self.popen.send_signal(signal.SIGTERM)
+        self.popen.wait(timeout=within)
+        return time.monotonic() - asked
+
+    def end(self) -> None:
+        """It and whatever it started, by its own process group."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait(timeout=10)
+        self._reader.join(timeout=10)
+        assert self.popen.stdout is not None
+        self.popen.stdout.close()
