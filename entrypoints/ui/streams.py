@@ -19,6 +19,8 @@ SESSION_EXPIRED: Final = (
 """What Gradio's front end takes for "reload this page". A stream that merely stops in the middle of an event hangs the
 tab for ever."""
 
+_FAILED: Final = b'"success":false'
+
 
 async def run_while_signed_in(
     inner: ASGIApp,
@@ -30,37 +32,55 @@ async def run_while_signed_in(
     last_words: bytes,
 ) -> None:
     """Runs `inner` until it is done, the session ends or the server stops; then sends `last_words` and closes."""
-    stream = _Stream(send)
+    recognise: RecogniseAgain = scope["state"][RECOGNISE]
+    stream = _Stream(send, recognise)
     running = asyncio.ensure_future(inner(scope, receive, stream.send))
-    watching = asyncio.create_task(_until_over(scope["state"][RECOGNISE], stopping))
+    watching = asyncio.create_task(_until_over(recognise, stopping))
+    refused = asyncio.create_task(stream.is_over.wait())
     try:
-        await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
+        await asyncio.wait({running, watching, refused}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done() and not stream.is_over.is_set():
             running.result()
             return
-        watching.result()
+        if watching.done():
+            watching.result()
         stream.is_cut = True
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
         await stream.close_with(last_words)
     finally:
-        for task in (running, watching):
+        for task in (running, watching, refused):
             task.cancel()
 
 
 class _Stream:
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, recognise: RecogniseAgain) -> None:
         self._send = send
+        self._recognise = recognise
         self._has_started = False
         self.is_cut = False
+        self.is_over = asyncio.Event()
 
     async def send(self, message: Message) -> None:
-        if self.is_cut:
+        if self.is_cut or self.is_over.is_set():
+            return
+        if _FAILED in message.get("body", b"") and await self._has_ended():
+            self.is_over.set()
             return
         if message["type"] == "http.response.start":
             self._has_started = True
         await self._send(message)
+
+    async def _has_ended(self) -> bool:
+        """A step that was refused since the session ended: told as a failure of the event, the tab would stay."""
+        try:
+            await self._recognise(activity=False)
+        except SessionEnded:
+            return True
+        except StoreUnavailable:
+            return False
+        return False
 
     async def close_with(self, last_words: bytes) -> None:
         if not self._has_started:

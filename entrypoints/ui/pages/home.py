@@ -14,15 +14,17 @@ NOTE = "note"
 VISITS = "home.visits"
 
 
-async def greet() -> tuple[str, str]:
-    """Counts the visit; answers the greeting and the note of this sign-in."""
+async def greet() -> tuple[str, gr.Textbox]:
+    """Counts the visit; answers the greeting, and the note of this sign-in, which may be changed from then on."""
     call = current_call()
     seen_at = call.signed_in.session.seen_at.isoformat()
     before = (await call.app.read_account_state(call.caller)).get(VISITS)
     visits = await call.app.update_account_state(
         call.caller, VISITS, lambda v: _one_more(v, seen_at)
     )
-    return _greeting(before.value if before else None, visits), current_session().data.get(NOTE, "")
+    return _greeting(before.value if before else None, visits), gr.Textbox(
+        value=current_session().data.get(NOTE, ""), interactive=True
+    )
 
 
 def _one_more(visits: JsonValue, seen_at: str) -> JsonValue:
@@ -54,6 +56,7 @@ def build() -> Page:
                 label="Note",
                 lines=4,
                 max_length=10_000,
+                interactive=False,
                 info="Yours alone, and kept for this sign-in.",
             )
             with gr.Row():
