@@ -26,6 +26,8 @@ _QUIET: Final = (
     "multipart",
     "python_multipart",
     "PIL",
+    "alembic",
+    "uvicorn.error",
     "matplotlib",
 )
 """Libraries whose debug and info lines are of no use to an operator."""
