@@ -18,8 +18,9 @@ CHROMIUM = (
 PASSWORD = "correct horse"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Not for longer: while Playwright runs, its loop is the thread's, and no other test can have one."""
     with sync_playwright() as playwright:
         path = CHROMIUM or playwright.chromium.executable_path
         if not Path(path).is_file():
