@@ -88,14 +88,14 @@ def test_lines_are_json_in_utc_those_of_libraries_included(
     configure_logging(load(env_file=None, environment="test", log_format="json"))
 
     structlog.get_logger().info("ours", text="a\nb")
-    logging.getLogger("uvicorn.error").info("theirs %s", 1)
+    logging.getLogger("some.library").info("theirs %s", 1)
     logging.getLogger("uvicorn.access").info("GET /setup?token=x")
     logging.getLogger("httpx").info("GET /")
 
     ours, theirs = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (ours["event"], ours["text"], ours["level"]) == ("ours", "a\nb", "info")
     assert ours["timestamp"].endswith("Z")
-    assert (theirs["event"], theirs["logger"]) == ("theirs 1", "uvicorn.error")
+    assert (theirs["event"], theirs["logger"]) == ("theirs 1", "some.library")
 
 
 @pytest.mark.asvs("V16.2.5")
