@@ -2,5 +2,6 @@
 
 from entrypoints.ui.mounting import UI, PageRefused, mount
 from entrypoints.ui.pages import PAGES
+from entrypoints.ui.sdk import Page
 
-__all__ = ["PAGES", "UI", "PageRefused", "mount"]
+__all__ = ["PAGES", "UI", "Page", "PageRefused", "mount"]

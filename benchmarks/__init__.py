@@ -1,0 +1,1 @@
+"""What our house costs around a Gradio app: ratios within one run against a bare mount."""

@@ -1,0 +1,163 @@
+"""`uv run python -m benchmarks`: prints what the service costs over a bare Gradio mount, as ratios in one run."""
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median, quantiles
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from benchmarks.servers import add_accounts, client, emails, served, sign_in
+
+ECHO = "/gradio/echo"
+BLOCKS, PER_BLOCK = 12, 40
+PAGES = 10
+SIGNING_IN, SECONDS = 16, 10
+
+
+def event(browser: httpx.Client, session: str) -> None:
+    body = {"data": ["hi"], "fn_index": 0, "trigger_id": 3, "session_hash": session}
+    browser.post(f"{ECHO}/gradio_api/queue/join", json=body).raise_for_status()
+    path = f"{ECHO}/gradio_api/queue/data?session_hash={session}"
+    with browser.stream("GET", path) as stream:
+        said = "".join(stream.iter_text())
+    assert '"success":true' in said, said
+
+
+def config(browser: httpx.Client, _: str) -> None:
+    browser.get(f"{ECHO}/config").raise_for_status()
+
+
+def timed(act: Callable[[], object]) -> float:
+    """Milliseconds."""
+    start = time.perf_counter()
+    act()
+    return (time.perf_counter() - start) * 1000
+
+
+def alternating(
+    bare: httpx.Client, ours: httpx.Client, act: Callable[[httpx.Client, str], None]
+) -> tuple[list[float], list[float]]:
+    """In blocks, one after the other, so that what else the machine does meets both."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for block in range(BLOCKS + 1):
+        for browser, kept in zip((bare, ours), times, strict=True):
+            sessions = [f"s{block}x{number}" for number in range(PER_BLOCK)]
+            taken = [timed(partial(act, browser, session)) for session in sessions]
+            if block:  # The first warms up.
+                kept.extend(taken)
+    return times
+
+
+def page_loads(browser: Browser, bare: str, ours: str, cookies: httpx.Cookies) -> list[list[float]]:
+    """Cold and warm loads of the bare page, then of ours."""
+    times: list[list[float]] = [[], [], [], []]
+    for number in range(PAGES + 1):
+        for side, address in enumerate((bare, ours)):
+            context = browser.new_context()
+            if side:
+                for name, value in cookies.items():
+                    context.add_cookies([{"name": name, "value": value, "url": ours}])
+            cold, warm = (_load(context, address) for _ in range(2))
+            context.close()
+            if number:
+                times[2 * side].append(cold)
+                times[2 * side + 1].append(warm)
+    return times
+
+
+def _load(context: BrowserContext, address: str) -> float:
+    page = context.new_page()
+
+    def load() -> None:
+        page.goto(f"{address}{ECHO}/", wait_until="commit")
+        page.get_by_role("textbox", name="Text").wait_for()
+
+    taken = timed(load)
+    page.close()
+    return taken
+
+
+def health(address: str, *, seconds: float) -> float:
+    """p99 in milliseconds."""
+    until = time.monotonic() + seconds
+    times = []
+    with client(address) as browser:
+        while time.monotonic() < until:
+            times.append(timed(lambda: browser.get("/healthz").raise_for_status()))
+            time.sleep(0.005)
+    return quantiles(times, n=100)[98]
+
+
+def health_while_signing_in(address: str) -> tuple[float, int]:
+    """p99 in milliseconds, and how many sign-ins there were meanwhile."""
+    stop = threading.Event()
+    done: list[str] = []
+
+    def again_and_again(email: str) -> None:
+        while not stop.is_set():
+            with client(address) as browser:
+                sign_in(browser, email)
+            done.append(email)
+
+    threads = [
+        threading.Thread(target=again_and_again, args=[email]) for email in emails(SIGNING_IN)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        return health(address, seconds=SECONDS), len(done)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def row(what: str, bare: float, ours: float, goal: float | None) -> None:
+    ratio = ours / bare
+    met = "" if goal is None else ("met" if ratio <= goal else "NOT met")
+    wanted = "" if goal is None else f"<= {goal:.2f}"
+    print(f"{what:<28}{bare:>9.2f}{ours:>9.2f}{ratio:>8.2f}  {wanted:<9}{met}")
+
+
+def main() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
+    try:
+        add_accounts(folder / "data", SIGNING_IN)
+        with served("bare", folder) as bare_at, served("ours", folder / "data") as ours_at:
+            measure(bare_at, ours_at)
+    finally:
+        shutil.rmtree(folder)
+
+
+def measure(bare_at: str, ours_at: str) -> None:
+    print(f"{'p50 in ms':<28}{'bare':>9}{'ours':>9}{'ratio':>8}  goal")
+    with client(bare_at) as bare, client(ours_at) as ours:
+        sign_in(ours, emails(1)[0])
+        events = alternating(bare, ours, event)
+        row("queued event", median(events[0]), median(events[1]), 1.10)
+        gets = alternating(bare, ours, config)
+        row("GET config", median(gets[0]), median(gets[1]), None)
+        with sync_playwright() as playwright:
+            path = shutil.which("chromium") or playwright.chromium.executable_path
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            cold_bare, warm_bare, cold, warm = page_loads(browser, bare_at, ours_at, ours.cookies)
+            browser.close()
+    row("page, cold", median(cold_bare), median(cold), 1.05)
+    row("page, warm", median(warm_bare), median(warm), 1.0)
+    idle = health(ours_at, seconds=3)
+    busy, count = health_while_signing_in(ours_at)
+    met = "met" if busy - idle <= 50 else "NOT met"
+    print(
+        f"/healthz p99: {idle:.1f} ms idle, {busy:.1f} ms while {SIGNING_IN} clients sign in "
+        f"({count} times in {SECONDS} s); goal: at most 50 ms more: {met}"
+    )
+
+
+if __name__ == "__main__":
+    main()

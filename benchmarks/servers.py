@@ -1,0 +1,92 @@
+"""Starting the two servers and signing in to ours."""
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from application.container import build, running
+from application.settings import load
+from domain.model.caller import Caller
+
+PASSWORD = "correct horse"
+ROOT = Path(__file__).parents[1]
+
+
+def emails(count: int) -> list[str]:
+    return [f"user{number}@example.org" for number in range(count)]
+
+
+def add_accounts(folder: Path, count: int) -> None:
+    async def add() -> None:
+        container = build(load(env_file=None, data_dir=folder))
+        async with running(container):
+            for email in emails(count):
+                await container.use_cases().create_user(
+                    Caller.operator(), email=email, password=PASSWORD
+                )
+
+    asyncio.run(add())
+
+
+@contextmanager
+def served(factory: str, folder: Path) -> Iterator[str]:
+    """The address of a server of its own process, which ends with the block."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--factory", "--port", str(port), "--log-level", "warning", "--no-access-log"]
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "GRADIOAPP_DATA_DIR": str(folder),
+        "GRADIOAPP_LOG_LEVEL": "warning",
+        "GRADIO_ANALYTICS_ENABLED": "False",
+    }
+    command = [sys.executable, "-m", "uvicorn", f"benchmarks.apps:{factory}", *options]
+    process = subprocess.Popen(command, env=env, cwd=folder)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(address: str) -> None:
+    for _ in range(300):
+        try:
+            httpx.get(f"{address}/healthz").raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"{address} did not start")
+
+
+def client(address: str) -> httpx.Client:
+    return httpx.Client(base_url=address, headers={"Origin": address}, timeout=30)
+
+
+def sign_in(browser: httpx.Client, email: str) -> None:
+    form = browser.get("/login").text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+    assert token is not None
+    answer = browser.post(
+        "/login",
+        data={"username": email, "password": PASSWORD, "csrf_token": token[1], "next": ""},
+    )
+    assert answer.status_code == 303, answer.text
