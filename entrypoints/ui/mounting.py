@@ -90,7 +90,7 @@ def mount(
         raise PageRefused(f"Two pages have the same address: {', '.join(paths)}. Give one a path=.")
     ui.links.extend((page.title, f"{path}/") for page, path in zip(pages, paths, strict=True))
     calls = Calls(app=app, running=ui.running)
-    for page, path in reversed(list(zip(pages, paths, strict=True))):  # The longer path first.
+    for page, path in zip(pages, paths, strict=True):  # The last one mounted is tried first.
         _mount_one(api, page.demo, path, ui=ui, calls=calls, new_nonce=new_nonce)
     return ui
 
@@ -131,6 +131,8 @@ def _mount_one(
     )
     route = api.router.routes[-1]
     assert isinstance(route, Mount)  # noqa: S101 -- What mount_gradio_app just added.
+    # In front of all other routes: most requests are for here, and each route before is a pattern to try.
+    api.router.routes.insert(0, api.router.routes.pop())
     demo.app = route.app  # type: ignore[assignment]
     calls.wrap(demo)
     route.app = _Guarded(route.app, path=path, ui=ui, new_nonce=new_nonce)

@@ -31,71 +31,60 @@ async def run_while_signed_in(
     stopping: asyncio.Event,
     last_words: bytes,
 ) -> None:
-    """Runs `inner` until it is done, the session ends or the server stops; then sends `last_words` and closes."""
+    """Runs `inner` until it is done, the session ends or the server stops; then sends `last_words` and closes.
+    Both are asked every ASK_EVERY seconds: a stream of a quick event is never asked at all."""
     recognise: RecogniseAgain = scope["state"][RECOGNISE]
-    stream = _Stream(send, recognise)
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    stream = _Stream(send, recognise, over)
     running = asyncio.ensure_future(inner(scope, receive, stream.send))
-    watching = asyncio.create_task(_until_over(recognise, stopping))
-    refused = asyncio.create_task(stream.is_over.wait())
     try:
-        await asyncio.wait({running, watching, refused}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done() and not stream.is_over.is_set():
-            running.result()
-            return
-        if watching.done():
-            watching.result()
+        while not over.done():
+            await asyncio.wait({running, over}, timeout=ASK_EVERY, return_when="FIRST_COMPLETED")
+            if running.done() and not over.done():
+                running.result()
+                return
+            if stopping.is_set() or await _has_ended(recognise):
+                break
         stream.is_cut = True
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
         await stream.close_with(last_words)
     finally:
-        for task in (running, watching, refused):
-            task.cancel()
+        running.cancel()
+
+
+async def _has_ended(recognise: RecogniseAgain) -> bool:
+    try:
+        await recognise(activity=False)
+    except SessionEnded:
+        return True
+    except StoreUnavailable:
+        pass  # It was allowed to listen; whether it still is, is asked again in a second.
+    return False
 
 
 class _Stream:
-    def __init__(self, send: Send, recognise: RecogniseAgain) -> None:
+    def __init__(self, send: Send, recognise: RecogniseAgain, over: asyncio.Future[None]) -> None:
         self._send = send
         self._recognise = recognise
+        self._over = over
         self._has_started = False
         self.is_cut = False
-        self.is_over = asyncio.Event()
 
     async def send(self, message: Message) -> None:
-        if self.is_cut or self.is_over.is_set():
+        if self.is_cut or self._over.done():
             return
-        if _FAILED in message.get("body", b"") and await self._has_ended():
-            self.is_over.set()
+        if _FAILED in message.get("body", b"") and await _has_ended(self._recognise):
+            # A step refused since the session ended: told as a failure of its event, the tab would stay.
+            self._over.set_result(None)
             return
         if message["type"] == "http.response.start":
             self._has_started = True
         await self._send(message)
-
-    async def _has_ended(self) -> bool:
-        """A step that was refused since the session ended: told as a failure of the event, the tab would stay."""
-        try:
-            await self._recognise(activity=False)
-        except SessionEnded:
-            return True
-        except StoreUnavailable:
-            return False
-        return False
 
     async def close_with(self, last_words: bytes) -> None:
         if not self._has_started:
             headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": last_words, "more_body": False})
-
-
-async def _until_over(recognise: RecogniseAgain, stopping: asyncio.Event) -> None:
-    while not stopping.is_set():
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(stopping.wait(), ASK_EVERY)
-        try:
-            await recognise(activity=False)
-        except SessionEnded:
-            return
-        except StoreUnavailable:
-            continue  # It was allowed to listen; whether it still is, is asked again in a second.
