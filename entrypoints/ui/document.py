@@ -46,10 +46,10 @@ class Document:
     def _rewrite(self) -> None:
         assert self._start is not None  # noqa: S101 -- Only called once it is there.
         nonce = f'<script nonce="{self._nonce}"'.encode()
-        page = bytes(self._body).replace(b"<script", nonce)
+        page = bytes(self._body)
         opening = page.find(b"<body")
         after = page.find(b">", opening) + 1 if opening >= 0 else 0
-        page = page[:after] + self._header + page[after:]
+        page = (page[:after] + self._header + page[after:]).replace(b"<script", nonce)
         self._body = bytearray(page)
         headers = [(k, v) for k, v in self._start["headers"] if k.lower() != b"content-length"]
         headers += [
@@ -60,7 +60,13 @@ class Document:
 
 
 def header(
-    *, project_name: str, user: User, links: list[tuple[str, str]], here: str, css: str
+    *,
+    project_name: str,
+    user: User,
+    links: list[tuple[str, str]],
+    here: str,
+    css: str,
+    script: str,
 ) -> str:
     """The bar above every page: project, pages as (title, address), who is signed in, sign out."""
     items = "".join(
@@ -69,7 +75,7 @@ def header(
     )
     home = links[0][1] if links else "/"
     return (
-        f'<link rel="stylesheet" href="{escape(css)}">'
+        f"<style>{css}</style><script>{script}</script>"
         f'<header class="gradioapp-bar"><a class="gradioapp-name" href="{escape(home)}">{escape(project_name)}</a>'
         f'<nav aria-label="Pages">{items}</nav>'
         f'<span class="gradioapp-who" title="{escape(user.email)}">{escape(user.name)}</span>'

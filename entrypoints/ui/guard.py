@@ -13,7 +13,7 @@ from entrypoints.access import Access
 MB: Final = 1024 * 1024
 
 HASHED: Final = "public, max-age=31536000, immutable"
-"""For Gradio's assets, whose names carry a hash of their content."""
+"""For Gradio's assets, whose names carry a hash of their content, and its theme, whose address does."""
 UNHASHED: Final = "public, max-age=3600"
 
 RELOADS_THE_TAB: Final = {"error": "Connection errored out. "}
@@ -75,8 +75,9 @@ def is_queue_stream(path: str) -> bool:
     return path == "/gradio_api/queue/data"
 
 
-def cache_control(path: str) -> str | None:
-    if path.startswith("/assets/"):
+def cache_control(path: str, query: bytes) -> str | None:
+    has_version = path == "/theme.css" and query.startswith(b"v=")
+    if path.startswith("/assets/") or has_version:
         return HASHED
     if path.startswith("/static/"):
         return UNHASHED

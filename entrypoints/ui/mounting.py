@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
@@ -28,8 +29,9 @@ from entrypoints.ui.guard import (
 from entrypoints.ui.sdk import Page
 from entrypoints.ui.streams import SESSION_EXPIRED, run_while_signed_in
 
-SCRIPT = '<script src="/static/session.js" defer></script>'
-BAR_CSS = "/static/bar.css"
+BAR_CSS = Path(__file__).with_name("bar.css")
+SESSION_JS = Path(__file__).with_name("session.js")
+"""Both are sent within the page: a request for them would hold up the first sight of every page."""
 _TAKEN = frozenset(
     {
         "assets",
@@ -127,7 +129,6 @@ def _mount_one(
         pwa=False,
         mcp_server=False,
         theme=getattr(demo, "_deprecated_theme", None) or "default",
-        head=SCRIPT,
     )
     route = api.router.routes[-1]
     assert isinstance(route, Mount)  # noqa: S101 -- What mount_gradio_app just added.
@@ -165,6 +166,7 @@ class _Guarded:
         self._here = f"{path}/"
         self._ui = ui
         self._new_nonce = new_nonce
+        self._css, self._script = BAR_CSS.read_text(), SESSION_JS.read_text()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -182,7 +184,7 @@ class _Guarded:
             )
         elif is_page(path):
             await self._inner(scope, receive, self._document(scope, send).send)
-        elif (cached := cache_control(path)) is not None:
+        elif (cached := cache_control(path, scope["query_string"])) is not None:
             await self._inner(scope, receive, _with_cache_control(send, cached))
         else:
             await self._inner(scope, receive, send)
@@ -193,7 +195,8 @@ class _Guarded:
             user=scope["state"][SIGNED_IN].user,
             links=self._ui.links,
             here=self._here,
-            css=BAR_CSS,
+            css=self._css,
+            script=self._script,
         )
         return Document(send, header=bar, nonce=self._new_nonce())
 

@@ -11,7 +11,7 @@ from domain.errors import StoreUnavailable
 from domain.ports.unit_of_work import Store
 from tests.web.conftest import Door, MakeDoor
 
-FILES = ["style.css", "bar.css", "session.js", "icon.svg", "icon-192.png", "favicon.ico"]
+FILES = ["style.css", "icon.svg", "icon-192.png", "favicon.ico"]
 
 
 class Behind(Store):
