@@ -122,6 +122,9 @@ class Composition(containers.DeclarativeContainer):
         get_user=providers.Singleton(uc.GetUser, **_work, users=users),
         find_user=providers.Singleton(uc.FindUser, **_work, users=users),
         rename_user=providers.Singleton(uc.RenameUser, **_work, users=users, cache=cache),
+        change_user=providers.Singleton(
+            uc.ChangeUser, **_work, users=users, sessions=sessions, cache=cache
+        ),
         change_password=providers.Singleton(
             uc.ChangePassword, **_work, **_signing_in, hasher=hasher, cache=cache
         ),

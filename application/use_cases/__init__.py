@@ -30,6 +30,7 @@ from application.use_cases.state import (
 from application.use_cases.users import (
     AddSampleUsers,
     ChangePassword,
+    ChangeUser,
     CreateUser,
     DisableUser,
     EnableUser,
@@ -60,6 +61,7 @@ class UseCases:
     get_user: GetUser
     find_user: FindUser
     rename_user: RenameUser
+    change_user: ChangeUser
     change_password: ChangePassword
     set_password: SetPassword
     disable_user: DisableUser

@@ -146,6 +146,36 @@ class RenameUser:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeUser:
+    units_of_work: UnitsOfWork
+    users: UserService
+    sessions: SessionService
+    cache: SessionCache
+
+    async def __call__(
+        self,
+        caller: Caller,
+        user_id: UserId,
+        *,
+        name: str | None = None,
+        roles: Iterable[str] | None = None,
+        is_active: bool | None = None,
+    ) -> User:
+        """Admins only; all of it or nothing, and what is None stays as it is (ASVS 2.3.3). Disabling ends the account's
+        sessions. Raises NotAllowed, UserNotFound, NameInvalid, RoleInvalid, LastAdmin."""
+        async with self.units_of_work.writing() as work:
+            await self.users.must_administer(work.users, caller)
+            user = await self.users.change(
+                work.users, user_id, name=name, roles=roles, is_active=is_active
+            )
+            if not user.is_active:
+                await self.sessions.end_all(work.sessions, user_id)
+            await work.commit()
+        self.cache.drop_user(user_id)
+        return user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePassword:
     units_of_work: UnitsOfWork
     auth: AuthService

@@ -52,23 +52,17 @@ class UserService:
         return user
 
     async def rename(self, users: UserRepository, user_id: UserId, name: str) -> User:
-        return await self._save(
-            users, (await users.get_locked(user_id)).renamed(name, self.clock.now())
-        )
+        return await self.change(users, user_id, name=name)
 
     async def set_password(self, users: UserRepository, user: User, password_hash: str) -> User:
         return await self._save(users, user.with_password(password_hash, self.clock.now()))
 
     async def enable(self, users: UserRepository, user_id: UserId) -> User:
-        return await self._save(users, (await users.get_locked(user_id)).enabled(self.clock.now()))
+        return await self.change(users, user_id, is_active=True)
 
     async def disable(self, users: UserRepository, user_id: UserId) -> User:
         """Raises LastAdmin."""
-        admins = await users.acting_admins(locked=True)
-        user = await users.get_locked(user_id)
-        if user.is_acting_admin and admins == 1:
-            raise LastAdmin
-        return await self._save(users, user.disabled(self.clock.now()))
+        return await self.change(users, user_id, is_active=False)
 
     async def grant(self, users: UserRepository, user_id: UserId, role: str) -> User:
         user = await users.get_locked(user_id)
@@ -78,9 +72,36 @@ class UserService:
         """Raises LastAdmin; a role the account does not have is no error."""
         admins = await users.acting_admins(locked=True)
         user = await users.get_locked(user_id)
-        if role == ADMIN and user.is_acting_admin and admins == 1:
+        return await self._save_unless_last(
+            users, user, user.with_roles(user.roles - {role}, self.clock.now()), admins
+        )
+
+    async def change(
+        self,
+        users: UserRepository,
+        user_id: UserId,
+        *,
+        name: str | None = None,
+        roles: Iterable[str] | None = None,
+        is_active: bool | None = None,
+    ) -> User:
+        """What is None stays as it is. Raises UserNotFound, NameInvalid, RoleInvalid, LastAdmin."""
+        admins = await users.acting_admins(locked=True)
+        before, now = await users.get_locked(user_id), self.clock.now()
+        after = before if name is None else before.renamed(name, now)
+        if roles is not None:
+            after = after.with_roles(roles, now)
+        if is_active is not None:
+            after = after.enabled(now) if is_active else after.disabled(now)
+        return await self._save_unless_last(users, before, after, admins)
+
+    async def _save_unless_last(
+        self, users: UserRepository, before: User, after: User, admins: int
+    ) -> User:
+        """`admins`: how many act now, counted under a lock."""
+        if before.is_acting_admin and not after.is_acting_admin and admins == 1:
             raise LastAdmin
-        return await self._save(users, user.with_roles(user.roles - {role}, self.clock.now()))
+        return await self._save(users, after)
 
     async def _save(self, users: UserRepository, user: User) -> User:
         await users.save(user)

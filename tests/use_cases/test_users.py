@@ -1,6 +1,7 @@
 """Accounts, changed by their owner or by an admin."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -45,6 +46,7 @@ async def test_only_admins_make_list_and_change_accounts(house: House) -> None:
         app.enable_user(caller, ada),
         app.grant_role(caller, ada, "admin"),
         app.revoke_role(caller, ada, "admin"),
+        app.change_user(caller, ada, roles=["admin"]),
         app.set_password(caller, ada, NEW),
         app.revoke_all_sessions(caller, ada),
         app.list_all_sessions(caller),
@@ -176,6 +178,33 @@ async def test_the_last_admin_stays(house: House) -> None:
 
     await house.app.enable_user(OPERATOR, bob.id)
     await house.app.revoke_role(OPERATOR, ada.id, "admin")
+
+
+@pytest.mark.asvs("V2.3.3")
+async def test_a_refused_change_leaves_the_account_as_it_was(house: House) -> None:
+    ada = await house.has(roles={"admin"})
+
+    changes: list[dict[str, Any]] = [{"roles": []}, {"is_active": False}, {"roles": ["No Role"]}]
+    for change in changes:
+        with pytest.raises(DomainError):
+            await house.app.change_user(OPERATOR, ada.id, name="Eve", **change)
+
+    assert await house.app.get_user(OPERATOR, ada.id) == ada
+
+
+async def test_an_account_that_is_changed_to_disabled_is_out_at_once(house: House) -> None:
+    ada = await house.has()
+    opened = await house.opens()
+
+    changed = await house.app.change_user(OPERATOR, ada.id, roles=["analyst"], is_active=False)
+
+    assert (changed.roles, changed.is_active, changed.name) == (
+        frozenset({"analyst"}),
+        False,
+        ada.name,
+    )
+    with pytest.raises(SessionEnded):
+        await house.app.recognise(opened.token, activity=True)
 
 
 async def test_two_admins_cannot_remove_each_other_at_once(house: House) -> None:

@@ -4,10 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from application.use_cases import UseCases
-from domain.errors import NotAllowed
-from domain.model.caller import Caller
-from domain.model.user import ADMIN, User, UserId, checked_name
+from domain.model.user import User, UserId
 from entrypoints.web.addresses import API
 from entrypoints.web.front import App, Me, note
 from entrypoints.web.schemas import (
@@ -66,9 +63,15 @@ async def change_user(
     request: Request, me: Me, app: App, user_id: UUID, change: UserChange
 ) -> UserView:
     """Admins only. A disabled account's sessions end. The last active admin stays one."""
-    me.caller.must_have(ADMIN)
+    user = await app.change_user(
+        me.caller,
+        UserId(user_id),
+        name=change.name,
+        roles=change.roles,
+        is_active=change.is_active,
+    )
     note(request, outcome="account changed", account=str(user_id))
-    return _view(await _changed(app, me.caller, UserId(user_id), change))
+    return _view(user)
 
 
 @router.delete(
@@ -81,41 +84,6 @@ async def end_sessions(request: Request, me: Me, app: App, user_id: UUID) -> End
     ended = await app.revoke_all_sessions(me.caller, UserId(user_id))
     note(request, outcome="sessions ended", account=str(user_id))
     return Ended(ended=ended)
-
-
-async def _changed(app: UseCases, caller: Caller, user_id: UserId, change: UserChange) -> User:
-    """What may be refused comes first, so that a refusal leaves the account as it was. What takes the caller's own
-    rights away comes last, since afterwards they could do nothing more."""
-    user = await app.get_user(caller, user_id)
-    if change.name is not None:
-        checked_name(change.name)
-    wanted = user.roles if change.roles is None else frozenset(change.roles)
-    revoked, granted = user.roles - wanted, wanted - user.roles
-    is_own = caller.user_id == user_id
-    if is_own and ADMIN in revoked and change.is_active is False:
-        raise NotAllowed(
-            "Disable your own account or stop being an admin: both at once cannot be done."
-        )
-
-    async def take_rights() -> None:
-        if ADMIN in revoked:
-            await app.revoke_role(caller, user_id, ADMIN)
-        if change.is_active is False:
-            await app.disable_user(caller, user_id)
-
-    if not is_own:
-        await take_rights()
-    for role in sorted(revoked - {ADMIN}):
-        await app.revoke_role(caller, user_id, role)
-    for role in sorted(granted):
-        await app.grant_role(caller, user_id, role)
-    if change.name is not None:
-        await app.rename_user(caller, user_id, change.name)
-    if change.is_active:
-        await app.enable_user(caller, user_id)
-    if is_own:
-        await take_rights()
-    return await app.get_user(caller, user_id)
 
 
 def _view(user: User) -> UserView:
