@@ -5,8 +5,9 @@ import importlib.util
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any, Final
@@ -158,14 +159,18 @@ def test_what_a_contract_forbids_exists_under_that_name(name: str) -> None:
     assert importlib.util.find_spec(name) is not None
 
 
-def _shipped() -> Iterator[tuple[str, ast.Module]]:
-    for package in OURS:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+@cache
+def _shipped() -> Sequence[tuple[str, Sequence[ast.AST]]]:
+    """Every file, and every node of its syntax tree."""
+    return [
+        (str(path.relative_to(ROOT)), list(ast.walk(ast.parse(path.read_text()))))
+        for package in OURS
+        for path in sorted((ROOT / package).rglob("*.py"))
+    ]
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imports(nodes: Sequence[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
@@ -177,9 +182,9 @@ def test_the_domain_and_the_use_cases_import_nothing_but_python_and_the_domain()
     inside = ("domain/", "application/use_cases/")
     foreign = {
         f"{path}: {name}"
-        for path, tree in _shipped()
+        for path, nodes in _shipped()
         if path.startswith(inside)
-        for name in _imports(tree)
+        for name in _imports(nodes)
         if name.partition(".")[0] not in sys.stdlib_module_names | {"domain"}
         and not (path.startswith(inside[1]) and name.startswith("application.use_cases"))
     }
@@ -199,14 +204,14 @@ ENTRANCES: Final = {
 """The one file where each may be used."""
 
 
-def _uses(tree: ast.Module, name: str) -> bool:
+def _uses(nodes: Sequence[ast.AST], name: str) -> bool:
     """Whether a module imports `name`, or reaches for it as an attribute."""
     owner, _, last = name.rpartition(".")
-    if any(imported == name or imported.startswith(f"{name}.") for imported in _imports(tree)):
+    if any(imported == name or imported.startswith(f"{name}.") for imported in _imports(nodes)):
         return True
     return any(
         isinstance(node, ast.Attribute) and node.attr == last and _last_word(node.value) == owner
-        for node in ast.walk(tree)
+        for node in nodes
         if owner
     )
 
@@ -222,7 +227,7 @@ def _last_word(node: ast.expr) -> str:
     [(name, entrance) for entrance, names in ENTRANCES.items() for name in sorted(names)],
 )
 def test_time_chance_and_the_environment_enter_in_one_place_each(name: str, entrance: str) -> None:
-    users = {path for path, tree in _shipped() if _uses(tree, name)}
+    users = {path for path, nodes in _shipped() if _uses(nodes, name)}
 
     assert users <= {entrance}
 
@@ -232,12 +237,17 @@ def test_time_chance_and_the_environment_enter_in_one_place_each(name: str, entr
     ["datetime.now", "uuid.uuid4", "secrets", "os.environ"],
 )
 def test_the_search_for_entrances_finds_the_ones_there_are(name: str) -> None:
-    assert any(_uses(tree, name) for _, tree in _shipped())
+    assert any(_uses(nodes, name) for _, nodes in _shipped())
+
+
+@cache
+def _distributions() -> Mapping[str, Sequence[str]]:
+    return packages_distributions()
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_no_installed_distribution_owns_one_of_our_names(name: str) -> None:
-    owners = packages_distributions().get(name, [])
+    owners = _distributions().get(name, [])
 
     assert set(owners) <= {"gradioapp"}
 
@@ -248,7 +258,7 @@ def test_no_folder_of_tests_is_called_like_a_package() -> None:
         for path in (ROOT / "tests").rglob("*")
         if path.is_dir() and path.name != "__pycache__"
     }
-    packages = {*OURS, *packages_distributions(), *sys.stdlib_module_names}
+    packages = {*OURS, *_distributions(), *sys.stdlib_module_names}
 
     assert folders & packages == set()
 
