@@ -10,19 +10,24 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import dataclass, field
+from traceback import walk_tb
 from typing import Any, Final
 
 import gradio as gr
+import structlog
 from gradio.block_function import BlockFunction
 from starlette.requests import Request
 
 from application.use_cases import UseCases
-from domain.errors import SessionEnded
+from domain.errors import DomainError, SessionEnded
 from domain.model.caller import Caller, SignedIn
 from domain.model.session import SessionId
 from domain.model.state import REMOVED, JsonValue, Removed, checked_key, encoded
 from entrypoints.access import RECOGNISE, REQUEST_ID
+from entrypoints.ui.answers import EVENT_FAILED
 from entrypoints.ui.errors import as_popup
+
+log = structlog.get_logger()
 
 _CALL: Final = "call"
 """Key in the scope's `state`: one event keeps one Call through all its steps."""
@@ -131,19 +136,29 @@ class Calls:
         async def process_api(
             block_fn: BlockFunction | int, *args: Any, request: Any = None, **kwargs: Any
         ) -> dict[str, Any]:
+            fn = demo.fns[block_fn] if isinstance(block_fn, int) else block_fn
+            if isinstance(request, list) and not fn.batch:
+                raise gr.Error("This event takes no batches.", print_exception=False)
             http = _http_request(request)
             if http is None:  # Gradio itself asks, at start-up; or a batch of several callers.
                 return await process(block_fn, *args, request=request, **kwargs)
-            fn = demo.fns[block_fn] if isinstance(block_fn, int) else block_fn
             try:
+                if kwargs.get("iterator") is None:
+                    _must_be_complete(fn, args[0] if args else kwargs.get("inputs"))
                 return await self._step(
                     http,
                     lambda: process(block_fn, *args, request=request, **kwargs),
                     is_activity=not _is_tick(fn),
                 )
-            except gr.Error:
+            except gr.Error as error:
+                error.print_exception = False  # To standard error, past the log and its rules.
+                log.info("event refused", of=fn.name, title=error.title)
                 raise
             except Exception as error:
+                if _is_of_the_input(error):  # Its text is the input: not for the log.
+                    log.warning("event input unreadable", of=fn.name, fault=type(error).__name__)
+                    raise gr.Error(_UNREADABLE, print_exception=False) from error
+                http.scope["state"][EVENT_FAILED] = not isinstance(error, DomainError)
                 request_id = str(http.scope["state"].get(REQUEST_ID, "-"))
                 raise as_popup(error, request_id=request_id) from error
 
@@ -179,6 +194,24 @@ class Calls:
         else:
             call.signed_in = signed_in
         return call
+
+
+def _must_be_complete(fn: BlockFunction, inputs: Any) -> None:
+    """Gradio would fail somewhere inside."""
+    given, wanted = len(inputs or ()), len(fn.inputs)
+    if given < wanted:
+        raise gr.Error(
+            f"{fn.name} takes {wanted} values, and was sent {given}.", print_exception=False
+        )
+
+
+_UNREADABLE: Final = "The app cannot read what was sent to it."
+
+
+def _is_of_the_input(error: Exception) -> bool:
+    """Whether a component could not read its value: the author's function was never reached."""
+    steps = {frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__)}
+    return "preprocess_data" in steps and "call_function" not in steps
 
 
 def _http_request(request: Any) -> Request | None:

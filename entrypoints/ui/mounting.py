@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio.utils import get_type_hints
 from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +17,7 @@ from application.settings import Settings
 from application.use_cases import UseCases
 from domain.model.caller import SignedIn
 from entrypoints.access import SIGNED_IN, Access
+from entrypoints.ui.answers import answer_with
 from entrypoints.ui.calling import Calls, RunningEvents
 from entrypoints.ui.document import Document, header
 from entrypoints.ui.guard import (
@@ -147,10 +149,8 @@ def _email(request: HTTPConnection) -> str | None:
 def _refuse_shared_requests(demo: gr.Blocks) -> None:
     """A batch hands every caller's event the first caller's request."""
     for fn in demo.fns.values():
-        takes_request = any(
-            parameter is gr.Request for parameter in getattr(fn.fn, "__annotations__", {}).values()
-        )
-        if fn.batch and takes_request:
+        hints: dict[str, object] = get_type_hints(fn.fn) if fn.fn else {}  # type: ignore[no-untyped-call]
+        if fn.batch and any(hint in {gr.Request, gr.Request | None} for hint in hints.values()):
             raise PageRefused(
                 f"{fn.name} is a batch=True event that takes gr.Request: Gradio would hand it the first caller's "
                 "for all. Make it batch=False, or do without the request."
@@ -172,6 +172,9 @@ class _Guarded:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
+        await answer_with(self._answer, scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"][self._prefix :]
         if is_stream(path):
             await run_while_signed_in(

@@ -3,11 +3,13 @@
 import logging
 import sys
 from collections.abc import MutableMapping
+from io import StringIO
+from textwrap import indent
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import ExcInfo, FilteringBoundLogger
 
 from application.settings import Settings
 from domain.model.caller import SignedIn
@@ -50,7 +52,7 @@ def configure_logging(settings: Settings) -> None:
             structlog.dev.ConsoleRenderer(
                 colors=sys.stdout.isatty(),
                 sort_keys=False,
-                exception_formatter=structlog.dev.plain_traceback,
+                exception_formatter=_indented_traceback,
             )
         ]
     )
@@ -61,6 +63,13 @@ def configure_logging(settings: Settings) -> None:
         cache_logger_on_first_use=False,
     )
     _take_over_the_standard_library(level, shared, rendering)
+
+
+def _indented_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
+    """What a request put into an exception's message must not look like a line of the log (ASVS 16.4.1)."""
+    text = StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    stream.write(indent(text.getvalue(), "    ", lambda _: True))
 
 
 def _take_over_the_standard_library(

@@ -1,0 +1,42 @@
+"""Every refusal of the domain has a heading for the person at a Gradio page."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import gradio as gr
+import pytest
+
+from domain import errors
+from entrypoints.ui.errors import TITLES, as_popup
+
+
+def _refusals(of: type[errors.DomainError] = errors.DomainError) -> Iterator[type]:
+    for refusal in of.__subclasses__():
+        if refusal.__module__ == errors.__name__:
+            yield refusal
+            yield from _refusals(refusal)
+
+
+def test_every_refusal_has_a_heading_and_no_heading_is_left_over() -> None:
+    assert set(TITLES) == set(_refusals())
+
+
+@pytest.mark.parametrize("refusal", TITLES, ids=lambda refusal: refusal.__name__)
+def test_a_refusal_becomes_its_own_sentence_under_its_heading(
+    refusal: type[errors.DomainError],
+) -> None:
+    is_throttled = refusal is errors.SignInThrottled
+    error = errors.SignInThrottled(timedelta(seconds=9)) if is_throttled else refusal("A sentence.")
+
+    popup = as_popup(error, request_id="7")
+
+    assert (popup.message, popup.title) == (error.sentence, TITLES[refusal])
+
+
+@pytest.mark.asvs("16.5.1")
+def test_a_fault_becomes_a_number_to_report() -> None:
+    popup = as_popup(ValueError("hunter2"), request_id="abc123")
+
+    assert isinstance(popup, gr.Error)
+    assert "abc123" in popup.message
+    assert "hunter2" not in popup.message

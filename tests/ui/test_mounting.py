@@ -1,0 +1,435 @@
+"""What a mounted page sends, and which pages are refused before anybody sees them."""
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import gradio as gr
+import httpx
+import pytest
+
+from entrypoints.ui import Page, PageRefused
+from entrypoints.ui.mounting import slug
+from tests.ui.conftest import GRADIO, Mounts
+
+HOSTILE: Final = "<script>alert(1)</script>"
+EVIL: Final = "evil.test"
+PAGES: Final = (f"{GRADIO}/", f"{GRADIO}/config", f"{GRADIO}/gradio_api/info")
+
+
+def an_app() -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.Button().click(str, gr.Textbox(), gr.Textbox(), api_name="fn")
+    return demo
+
+
+def scripts(page: str) -> list[str]:
+    return re.findall(r"<script\b[^>]*>", page)
+
+
+# Which pages are refused
+
+
+def _with_request(texts: list[str], request: gr.Request) -> list[str]:
+    return texts
+
+
+def _with_optional_request(texts: list[str], request: gr.Request | None = None) -> list[str]:
+    return texts
+
+
+def _with_quoted_request(texts: list[str], request: "gr.Request") -> list[str]:
+    return texts
+
+
+class _Callable:
+    def __call__(self, texts: list[str], request: gr.Request) -> list[str]:
+        return texts
+
+
+def _batching(fn: Callable[..., Any], *, batch: bool = True) -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.Button().click(fn, gr.Textbox(), gr.Textbox(), api_name="fn", batch=batch)
+    return demo
+
+
+@pytest.mark.asvs("8.3.3")
+async def test_a_batch_that_asks_who_calls_is_refused_by_name(mounted: Mounts) -> None:
+    with pytest.raises(PageRefused, match=r"^_with_request is a batch=True event"):
+        await mounted(_batching(_with_request))
+
+
+@pytest.mark.parametrize("fn", [_with_optional_request, _with_quoted_request, _Callable()])
+async def test_a_batch_is_refused_however_it_asks_who_calls(
+    mounted: Mounts, fn: Callable[..., Any]
+) -> None:
+    with pytest.raises(PageRefused, match="is a batch=True event"):
+        await mounted(_batching(fn))
+
+
+async def test_an_event_that_asks_who_calls_is_taken_without_batch(mounted: Mounts) -> None:
+    await mounted(_batching(_with_request, batch=False))
+
+
+async def test_a_batch_that_does_not_ask_who_calls_runs(mounted: Mounts) -> None:
+    def fn(texts: list[str]) -> list[list[str]]:
+        return [[text.upper() for text in texts]]
+
+    ada = await (await mounted(_batching(fn))).signed_in()
+
+    assert await ada.gets("fn", "hello") == "HELLO"
+
+
+async def test_two_pages_with_one_address_are_refused(mounted: Mounts) -> None:
+    twice = [Page(demo=an_app(), title="My page"), Page(demo=an_app(), title="My  Page!")]
+
+    with pytest.raises(PageRefused, match=r"Two pages have the same address.*/gradio/my-page"):
+        await mounted(an_app(), others=twice)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("Upper", "with space", "a/b", "../up", "a%2fb", "-dash", "käse", "a\n", "gradio_api"),
+        *("assets", "static", "config", "login", "logout", "theme.css", "monitoring", "svelte"),
+    ],
+)
+async def test_a_path_that_is_no_name_or_is_taken_is_refused(path: str) -> None:
+    with pytest.raises(PageRefused, match=r"The page 'Other' needs another path= than"):
+        slug(Page(demo=gr.Blocks(), title="Other", path=path))
+
+
+async def test_a_title_that_makes_no_address_is_refused_when_mounting(mounted: Mounts) -> None:
+    with pytest.raises(PageRefused, match="The page '!!!' needs another path="):
+        await mounted(an_app(), others=[Page(demo=an_app(), title="!!!")])
+
+
+async def test_a_page_below_the_first_is_reached_at_its_path(mounted: Mounts) -> None:
+    with gr.Blocks(title="The other page") as demo:
+        gr.Textbox()
+    house = await mounted(an_app(), others=[Page(demo=demo, title="Other", path="elsewhere")])
+    ada = await house.signed_in()
+
+    page = await ada.http.get(f"{GRADIO}/elsewhere/")
+
+    assert "The other page" in page.text
+
+
+async def test_the_pages_are_linked_in_their_order_and_the_present_one_is_marked(
+    mounted: Mounts,
+) -> None:
+    house = await mounted(an_app(), others=[Page(demo=an_app(), title="A & B")])
+    ada = await house.signed_in()
+
+    page = (await ada.http.get(f"{GRADIO}/a-b/")).text
+
+    assert (
+        '<a href="/gradio/">Home</a><a href="/gradio/a-b/" aria-current=page>A &amp; B</a>' in page
+    )
+
+
+async def test_every_page_asks_who_comes(mounted: Mounts) -> None:
+    house = await mounted(an_app(), others=[Page(demo=an_app(), title="Other")])
+    stranger = house.anonymous().http
+
+    answers = [await stranger.get(f"{GRADIO}/other{path}") for path in ("/", "/config")]
+
+    assert [answer.status_code for answer in answers] == [401, 401]
+
+
+# The page itself
+
+
+@pytest.mark.asvs("3.4.3")
+async def test_every_script_of_a_page_carries_the_nonce_of_its_policy(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    page = await ada.http.get(f"{GRADIO}/")
+
+    policy = page.headers.get_list("content-security-policy")
+    nonces = re.findall(r"'nonce-([\w-]{43,})'", policy[0])
+    assert len(policy) == len(nonces) == 1
+    assert "script-src 'self' 'nonce-" in policy[0]
+    assert "'unsafe-inline'" not in policy[0].split("script-src")[1].split(";")[0]
+    assert len(scripts(page.text)) >= 5
+    assert all(f' nonce="{nonces[0]}"' in script for script in scripts(page.text))
+
+
+@pytest.mark.asvs("3.4.3")
+async def test_a_nonce_is_used_once(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    pages = [await ada.http.get(f"{GRADIO}/") for _ in range(3)]
+
+    assert len({page.headers["content-security-policy"] for page in pages}) == 3
+
+
+@pytest.mark.asvs("1.2.1")
+async def test_names_are_text_on_a_page_whatever_they_say(mounted: Mounts) -> None:
+    house = await mounted(an_app(), title=HOSTILE, project_name=f'"{HOSTILE}')
+    await house.has("eve@example.org", name=HOSTILE)
+    eve = await house.signed_in("eve@example.org")
+
+    page = (await eve.http.get(f"{GRADIO}/")).text
+
+    assert "<script>alert" not in page
+    assert "alert(1)" not in re.sub(r"&lt;script&gt;alert\(1\)&lt;/script&gt;", "", page)
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 3
+    assert "&quot;&lt;script" in page
+
+
+@pytest.mark.asvs("1.2.1")
+async def test_what_an_author_shows_of_a_user_cannot_close_the_script_of_the_page(
+    mounted: Mounts,
+) -> None:
+    with gr.Blocks() as demo:
+        gr.Textbox(value=f"</script>{HOSTILE}")
+    ada = await (await mounted(demo)).signed_in()
+
+    page = (await ada.http.get(f"{GRADIO}/")).text
+
+    assert "alert(1)" in page
+    assert f"</script>{HOSTILE}"[:20] not in page
+    assert not re.search(r"<script[^>]*>alert\(1\)", page)
+
+
+@pytest.mark.asvs("4.2.2")
+async def test_the_length_of_a_page_is_that_of_its_bytes(mounted: Mounts) -> None:
+    house = await mounted(an_app(), project_name="Größe 大きさ")
+    ada = await house.signed_in()
+
+    page = await ada.http.get(f"{GRADIO}/")
+
+    assert page.headers.get_list("content-length") == [str(len(page.content))]
+    assert "Größe 大きさ" in page.text
+
+
+async def test_the_bar_stands_first_in_the_body(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    page = (await ada.http.get(f"{GRADIO}/")).text
+
+    body = page[page.index("<body") :]
+    assert body.index('<header class="gradioapp-bar">') < body.index("<gradio-app")
+    assert page.count('<header class="gradioapp-bar">') == 1
+    assert 'href="/logout?next=/gradio/"' in body
+    assert 'title="ada@example.org"' in body
+
+
+# What may be kept
+
+
+@pytest.mark.asvs("14.3.2")
+async def test_what_shows_a_person_is_not_kept_by_the_browser(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    answers = [await ada.http.get(address) for address in PAGES]
+
+    assert [(a.status_code, *a.headers.get_list("cache-control")) for a in answers] == [
+        (200, "private, no-store")
+    ] * 3
+
+
+async def test_an_asset_whose_name_says_its_content_is_kept_for_ever(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+    page = (await ada.http.get(f"{GRADIO}/")).text
+    names = re.findall(r'(?:src|href)="\./(assets/[^"]+)"', page)
+
+    answers = [await ada.http.get(f"{GRADIO}/{name}") for name in names]
+
+    assert names
+    assert {
+        (answer.status_code, *answer.headers.get_list("cache-control")) for answer in answers
+    } == {(200, "public, max-age=31536000, immutable")}
+
+
+async def test_an_asset_that_is_not_there_is_not_kept(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    answer = await ada.http.get(f"{GRADIO}/assets/nothing-00000000.js")
+
+    assert answer.status_code == 404
+    assert "immutable" not in answer.headers["cache-control"]
+
+
+async def test_a_theme_is_kept_for_ever_only_under_its_version(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    rules = [
+        (await ada.http.get(f"{GRADIO}/theme.css{query}")).headers["cache-control"]
+        for query in ("?v=1", "", "?x=1&v=1")
+    ]
+
+    assert rules[0] == "public, max-age=31536000, immutable"
+    assert "immutable" not in rules[1] + rules[2]
+
+
+# Where the request came from
+
+
+@pytest.mark.asvs("3.4.2")
+async def test_no_foreign_origin_is_let_in_by_a_cors_header(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+    ask = {"access-control-request-method": "POST"}
+
+    answers = [
+        await ada.http.request(method, path, headers={**ask, "origin": origin})
+        for origin in ("https://evil.test", "null", "http://localhost.evil.test")
+        for path in (*PAGES, f"{GRADIO}/theme.css", f"{GRADIO}/gradio_api/queue/join")
+        for method in ("GET", "OPTIONS", "POST")
+    ]
+
+    assert not [h for a in answers for h in a.headers if h.startswith("access-control-")]
+
+
+@pytest.mark.asvs("3.4.2")
+async def test_gradio_itself_reflects_no_origin(mounted: Mounts) -> None:
+    house = await mounted(an_app())
+    said: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        said.extend(name for name, _ in message.get("headers", []))
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    headers = [(b"host", b"app.example.org"), (b"origin", b"https://evil.test")]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": f"{GRADIO}/theme.css",
+        "query_string": b"",
+        "headers": headers,
+        "scheme": "https",
+        "root_path": "",
+        "state": {},
+    }
+    await house.api(scope, receive, send)
+
+    assert b"content-type" in said
+    assert not [name for name in said if name.startswith(b"access-control-allow")]
+
+
+@pytest.mark.asvs("3.5.1")
+async def test_an_event_from_a_foreign_page_is_refused(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    statuses = [
+        (await ada.http.post(address, json={}, headers={"origin": "https://evil.test"})).status_code
+        for address in (
+            f"{GRADIO}/gradio_api/{path}"
+            for path in ("queue/join", "run/fn", "upload", "cancel", "reset")
+        )
+    ]
+
+    assert statuses == [403] * 5
+
+
+FORGED: Final = {
+    "x-forwarded-host": EVIL,
+    "x-forwarded-proto": "https",
+    "x-forwarded-prefix": f"/{EVIL}",
+    "x-gradio-server": f"http://{EVIL}/",
+    "forwarded": f"host={EVIL}",
+    "x-original-host": EVIL,
+    "x-direct-url": f"http://{EVIL}/",
+}
+
+
+@pytest.mark.asvs("4.1.3")
+async def test_a_forged_header_reaches_neither_this_answer_nor_the_next(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    answers = [
+        await ada.http.get(address, headers=headers)
+        for headers in (FORGED, *({name: value} for name, value in FORGED.items()), {})
+        for address in PAGES
+    ]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert not [a for a in answers if EVIL in a.text or "https://localhost" in a.text]
+
+
+@pytest.mark.asvs("4.1.3")
+async def test_a_host_that_is_not_ours_gets_nothing_and_poisons_nothing(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    forged = [await ada.http.get(address, headers={"host": EVIL}) for address in PAGES]
+    afterwards = [await ada.http.get(address) for address in PAGES]
+
+    assert [answer.status_code for answer in forged] == [400] * 3
+    assert [answer.status_code for answer in afterwards] == [200] * 3
+    assert not [a for a in (*forged, *afterwards) if EVIL in a.text]
+
+
+async def test_a_page_names_itself_by_the_public_address(mounted: Mounts) -> None:
+    house = await mounted(an_app(), public_url="https://app.example.org")
+    ada = await house.signed_in()
+    ada.http.base_url = httpx.URL("http://app.example.org")
+    ada.http.cookies.set("__Host-gradioapp-session", ada.http.cookies["gradioapp-session"])
+
+    config = (await ada.http.get(f"{GRADIO}/config")).json()
+
+    assert config["root"] == f"https://app.example.org{GRADIO}"
+
+
+# What is switched off
+
+
+@pytest.mark.asvs("15.2.3", "16.5.1")
+async def test_a_page_is_served_without_what_gives_something_away(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    config = (await ada.http.get(f"{GRADIO}/config")).json()
+
+    off = ("show_error", "run_history", "analytics_enabled", "mcp_server", "pwa", "dev_mode")
+    assert {name: config[name] for name in off} == dict.fromkeys(off, False)
+
+
+async def test_gradio_does_not_call_home() -> None:
+    assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+
+
+async def test_an_author_may_not_switch_on_what_the_mount_switches_off(mounted: Mounts) -> None:
+    demo = an_app()
+    demo.show_error = True
+    demo.analytics_enabled = True
+    ada = await (await mounted(demo)).signed_in()
+
+    config = (await ada.http.get(f"{GRADIO}/config")).json()
+
+    assert config["show_error"] is False
+    assert config["run_history"] is False
+
+
+@pytest.mark.asvs("5.2.1")
+async def test_a_page_tells_the_front_end_the_largest_upload(mounted: Mounts) -> None:
+    house = await mounted(an_app(), upload_limit_mb=3)
+    ada = await house.signed_in()
+
+    config = (await ada.http.get(f"{GRADIO}/config")).json()
+
+    assert config["max_file_size"] == 3 * 1024 * 1024
+
+
+@pytest.mark.asvs("15.2.2")
+async def test_a_queue_has_an_end_unless_its_author_chose_another(mounted: Mounts) -> None:
+    chosen = an_app().queue(max_size=7)
+
+    default, own = (await mounted(an_app())).demo, (await mounted(chosen)).demo
+
+    assert (default._queue.max_size, own._queue.max_size) == (1000, 7)
+
+
+async def test_the_theme_of_an_author_is_served(mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        gr.Textbox()
+    demo._deprecated_theme = gr.themes.Base(primary_hue="rose")
+    ada = await (await mounted(demo)).signed_in()
+
+    css = (await ada.http.get(f"{GRADIO}/theme.css")).text
+
+    assert gr.themes.colors.rose.c500 in css

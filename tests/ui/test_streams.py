@@ -1,0 +1,247 @@
+"""A stream runs while its listener is signed in, and no longer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from domain.errors import SessionEnded, StoreUnavailable
+from domain.model.caller import SignedIn
+from entrypoints.access import RECOGNISE
+from entrypoints.ui import streams
+from entrypoints.ui.streams import run_while_signed_in
+from tests.builders import a_session, a_user
+
+START: Message = {"type": "http.response.start", "status": 200, "headers": []}
+LAST_WORDS = b"data: over\n\n"
+
+Inner = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def body(text: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": text, "more_body": more}
+
+
+@dataclass(slots=True)
+class Listener:
+    """Who listens to a stream, and what reached them."""
+
+    refusal: type[SessionEnded | StoreUnavailable] | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    heard: list[Message] = field(default_factory=list)
+    asked: int = 0
+    was_asked_often: asyncio.Event = field(default_factory=asyncio.Event)
+    was_activity: bool = False
+
+    async def recognise(self, *, activity: bool) -> SignedIn:
+        self.asked += 1
+        if self.asked == 3:
+            self.was_asked_often.set()
+        self.was_activity |= activity
+        if self.refusal:
+            raise self.refusal
+        ada = a_user()
+        return SignedIn(user=ada, session=a_session(of=ada), data={})
+
+    async def hears(self, inner: Inner) -> None:
+        async def receive() -> Message:
+            raise NotImplementedError
+
+        async def send(message: Message) -> None:
+            self.heard.append(message)
+
+        await asyncio.wait_for(
+            run_while_signed_in(
+                inner,
+                {"type": "http", "state": {RECOGNISE: self.recognise}},
+                receive,
+                send,
+                stopping=self.stopping,
+                last_words=LAST_WORDS,
+            ),
+            timeout=5,
+        )
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [m["body"] for m in self.heard if m["type"] == "http.response.body"]
+
+
+@dataclass(slots=True)
+class Endless:
+    """Says one thing and then waits for ever."""
+
+    before: Callable[[], None] = lambda: None
+    starts: bool = True
+    was_cancelled: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.starts:
+            await send(START)
+            await send(body(b"data: 1\n\n"))
+        self.before()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+
+
+@pytest.fixture(autouse=True)
+def _is_asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "ASK_EVERY", 0.01)
+
+
+async def test_a_stream_that_ends_by_itself_passes_as_it_is() -> None:
+    listener = Listener()
+    said = [START, body(b"data: 1\n\n"), body(b"data: 2\n\n"), body(b"", more=False)]
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in said:
+            await send(message)
+
+    await listener.hears(inner)
+
+    assert listener.heard == said
+
+
+@pytest.mark.asvs("7.4.1")
+async def test_a_stream_whose_session_ends_gets_last_words_and_is_cut() -> None:
+    listener = Listener()
+    inner = Endless(before=lambda: setattr(listener, "refusal", SessionEnded))
+
+    await listener.hears(inner)
+
+    assert listener.heard == [START, body(b"data: 1\n\n"), body(LAST_WORDS, more=False)]
+    assert inner.was_cancelled
+
+
+async def test_a_stream_that_had_not_begun_is_begun_for_its_last_words() -> None:
+    listener = Listener(refusal=SessionEnded)
+
+    await listener.hears(Endless(starts=False))
+
+    start, end = listener.heard
+    assert start["status"] == 200
+    assert (b"content-type", b"text/event-stream; charset=utf-8") in start["headers"]
+    assert end == body(LAST_WORDS, more=False)
+
+
+async def test_a_stream_is_cut_when_the_server_stops() -> None:
+    listener = Listener()
+    inner = Endless(before=listener.stopping.set)
+
+    await listener.hears(inner)
+
+    assert listener.heard == [START, body(b"data: 1\n\n"), body(LAST_WORDS, more=False)]
+    assert inner.was_cancelled
+
+
+@pytest.mark.asvs("16.5.3")
+async def test_a_database_that_does_not_answer_cuts_no_stream() -> None:
+    listener = Listener(refusal=StoreUnavailable)
+    said = [START, body(b"", more=False)]
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(said[0])
+        await listener.was_asked_often.wait()
+        await send(said[1])
+
+    await listener.hears(inner)
+
+    assert listener.heard == said
+
+
+@pytest.mark.asvs("7.3.1")
+async def test_listening_is_no_activity() -> None:
+    listener = Listener()
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await listener.was_asked_often.wait()
+
+    await listener.hears(inner)
+
+    assert not listener.was_activity
+
+
+async def test_nobody_is_asked_about_a_stream_that_ends_at_once() -> None:
+    listener = Listener()
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(body(b'data: {"success":true}\n\n', more=False))
+
+    await listener.hears(inner)
+
+    assert listener.asked == 0
+
+
+FAILED = body(b'data: {"msg":"process_completed","success":false}\n\n')
+
+
+async def test_a_step_that_failed_since_the_session_ended_is_replaced_by_last_words() -> None:
+    listener = Listener(refusal=SessionEnded)
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(FAILED)
+        await send(body(b"data: more\n\n"))
+
+    await listener.hears(inner)
+
+    assert listener.heard == [START, body(LAST_WORDS, more=False)]
+
+
+@pytest.mark.parametrize("refusal", [None, StoreUnavailable])
+async def test_a_step_that_failed_otherwise_is_told(refusal: type[StoreUnavailable] | None) -> None:
+    listener = Listener(refusal=refusal)
+    said = [START, FAILED, body(b"", more=False)]
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in said:
+            await send(message)
+
+    await listener.hears(inner)
+
+    assert listener.heard == said
+
+
+async def test_a_fault_inside_a_stream_comes_out() -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await Listener().hears(inner)
+
+
+async def test_what_a_cut_stream_still_says_is_not_heard() -> None:
+    listener = Listener(refusal=SessionEnded)
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await send(body(b"data: a secret\n\n"))
+
+    await listener.hears(inner)
+
+    assert listener.bodies == [LAST_WORDS]
+
+
+async def test_a_listener_who_leaves_takes_the_stream_along() -> None:
+    listener, inner = Listener(), Endless()
+    listening = asyncio.create_task(listener.hears(inner))
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    listening.cancel()
+    with suppress(asyncio.CancelledError):
+        await listening
+    await asyncio.sleep(0)
+
+    assert inner.was_cancelled
