@@ -1,0 +1,282 @@
+"""Every address of a mounted Gradio app has been judged: a release that adds one fails here first."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Literal
+
+import gradio as gr
+import pytest
+from starlette.routing import BaseRoute, Mount
+
+from entrypoints.ui.guard import GradioAddresses
+from tests.ui.conftest import GRADIO, Mounts, completed
+
+Verdict = Literal["open", "signed in", "closed"]
+
+_API: Final = "/gradio_api"
+JUDGED: Final[dict[Verdict, frozenset[tuple[str, str]]]] = {
+    "open": frozenset(
+        {
+            ("GET", "/assets/{path:path}"),
+            ("GET", "/static/{path:path}"),
+            ("GET", "/theme.css"),
+            ("GET", f"{_API}/theme.css"),
+            ("GET", f"{_API}/app_id"),
+            ("GET", f"{_API}/app_id/"),
+        }
+    ),
+    "signed in": frozenset(
+        {
+            ("GET", "/"),
+            ("HEAD", "/"),
+            ("GET", "/config"),
+            ("GET", "/config/"),
+            ("GET", f"{_API}/info"),
+            ("GET", f"{_API}/info/"),
+            ("GET", f"{_API}/file={{path_or_url:path}}"),
+            ("HEAD", f"{_API}/file={{path_or_url:path}}"),
+            ("GET", f"{_API}/file/{{path:path}}"),
+            ("POST", f"{_API}/stream/{{event_id}}"),
+            ("POST", f"{_API}/stream/{{event_id}}/close"),
+            ("GET", f"{_API}/stream/{{session_hash}}/{{run}}/{{component_id}}/playlist.m3u8"),
+            ("GET", f"{_API}/stream/{{session_hash}}/{{run}}/{{component_id}}/playlist-file"),
+            (
+                "GET",
+                f"{_API}/stream/{{session_hash}}/{{run}}/{{component_id}}/{{segment_id}}.{{ext}}",
+            ),
+            ("POST", f"{_API}/reset"),
+            ("POST", f"{_API}/reset/"),
+            ("GET", f"{_API}/heartbeat/{{session_hash}}"),
+            ("POST", f"{_API}/api/{{api_name}}"),
+            ("POST", f"{_API}/api/{{api_name}}/"),
+            ("POST", f"{_API}/run/{{api_name}}"),
+            ("POST", f"{_API}/run/{{api_name}}/"),
+            ("POST", f"{_API}/call/{{api_name}}"),
+            ("POST", f"{_API}/call/{{api_name}}/"),
+            ("POST", f"{_API}/call/v2/{{api_name}}"),
+            ("POST", f"{_API}/call/v2/{{api_name}}/"),
+            ("GET", f"{_API}/call/{{api_name}}/{{event_id}}"),
+            ("GET", f"{_API}/call/v2/{{api_name}}/{{event_id}}"),
+            ("POST", f"{_API}/queue/join"),
+            ("GET", f"{_API}/queue/data"),
+            ("GET", f"{_API}/queue/status"),
+            ("POST", f"{_API}/cancel"),
+            ("POST", f"{_API}/component_server"),
+            ("POST", f"{_API}/component_server/"),
+            ("GET", f"{_API}/upload_progress"),
+            ("POST", f"{_API}/upload"),
+        }
+    ),
+    "closed": frozenset(
+        {
+            ("GET", "/openapi.json"),
+            ("HEAD", "/openapi.json"),
+            ("POST", "/login"),
+            ("POST", "/login/"),
+            ("GET", "/logout"),
+            ("GET", "/svelte/{path:path}"),
+            ("GET", "/favicon.ico"),
+            ("GET", "/robots.txt"),
+            ("GET", "/pwa_icon"),
+            ("GET", "/pwa_icon/{size}"),
+            ("GET", "/manifest.json"),
+            ("GET", "/monitoring"),
+            ("GET", "/monitoring/summary"),
+            ("GET", "/monitoring/{key}"),
+            ("GET", f"{_API}/deep_link"),
+            ("GET", f"{_API}/user"),
+            ("GET", f"{_API}/user/"),
+            ("GET", f"{_API}/login_check"),
+            ("GET", f"{_API}/login_check/"),
+            ("GET", f"{_API}/token"),
+            ("GET", f"{_API}/token/"),
+            ("GET", f"{_API}/dev/reload"),
+            ("GET", f"{_API}/runs"),
+            ("GET", f"{_API}/runs/"),
+            ("GET", f"{_API}/openapi.json"),
+            ("GET", f"{_API}/custom_component/{{id}}/{{environment}}/{{type}}/{{file_name}}"),
+            ("GET", f"{_API}/proxy={{url_path:path}}"),
+            ("HEAD", f"{_API}/proxy={{url_path:path}}"),
+            ("GET", f"{_API}/startup-events"),
+            ("POST", f"{_API}/process_recording"),
+            ("POST", f"{_API}/vibe-edit"),
+            ("POST", f"{_API}/vibe-edit/"),
+            ("POST", f"{_API}/undo-vibe-edit"),
+            ("POST", f"{_API}/undo-vibe-edit/"),
+            ("GET", f"{_API}/vibe-code"),
+            ("GET", f"{_API}/vibe-code/"),
+            ("POST", f"{_API}/vibe-code"),
+            ("POST", f"{_API}/vibe-code/"),
+            ("POST", f"{_API}/vibe-starter-queries"),
+            ("POST", f"{_API}/vibe-starter-queries/"),
+        }
+    ),
+}
+
+NOT_EVEN_THERE: Final = (
+    *(f"{_API}/{name}" for name in ("mcp", "mcp/", "mcp/sse", "mcp/http", "mcp/schema")),
+    *(f"{_API}/{name}" for name in ("profiling", "profiling/traces", "run-history", "runs/1")),
+    *("/docs", "/redoc", "/login", "/oauth/login", "/.well-known/mcp", "/unheard-of"),
+    *(f"{_API}/file", f"{_API}/proxy=http://localhost/", f"{_API}/queue/data/x", "//config"),
+    *(f"{_API}/../config", "/config\n", f"{_API}/info/../token"),
+)
+"""Off by our settings, of other versions, or made up."""
+
+
+def _routes(routes: Sequence[BaseRoute], before: str = "") -> Iterator[tuple[str, str]]:
+    """FastAPI 0.165 keeps an included router nested, and a Mount has routes of its own."""
+    for route in routes:
+        path = before + getattr(route, "path", "")
+        methods = getattr(route, "methods", None)
+        router = getattr(route, "original_router", None)
+        if methods:
+            yield from ((method, path) for method in methods)
+        elif router is not None:
+            yield from _routes(router.routes, path)
+        elif isinstance(route, Mount):
+            yield ("MOUNT", path)
+            yield from _routes(route.routes, path)
+        else:
+            yield (type(route).__name__, path)
+
+
+def _sample(pattern: str) -> str:
+    names = re.sub(r"\{[a-z_]+:path\}", "some/thing.txt", pattern)
+    return re.sub(r"\{[a-z_]+\}", "thing", names)
+
+
+JUDGEMENTS: Final = sorted(
+    (method, pattern, verdict) for verdict, routes in JUDGED.items() for method, pattern in routes
+)
+
+
+def _inner_routes(routes: Sequence[BaseRoute]) -> Sequence[BaseRoute]:
+    guarded: Any = next(r.app for r in routes if isinstance(r, Mount) and r.path == GRADIO)
+    found: Sequence[BaseRoute] = guarded._inner.routes
+    return found
+
+
+@pytest.mark.asvs("8.2.1", "8.3.1", "13.4.5")
+async def test_gradio_has_no_address_that_nobody_has_judged(mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        gr.Textbox()
+    house = await mounted(demo)
+
+    there = set(_routes(_inner_routes(house.api.routes)))
+
+    assert there == {(method, pattern) for method, pattern, _ in JUDGEMENTS}
+
+
+@pytest.mark.parametrize(("method", "pattern", "verdict"), JUDGEMENTS)
+def test_an_address_asks_what_was_judged(method: str, pattern: str, verdict: Verdict) -> None:
+    addresses = GradioAddresses(body_limit=10, upload_limit=20)
+    who = {"open": "anyone", "signed in": "signed in", "closed": "nobody"}[verdict]
+
+    assert addresses.access(method, _sample(pattern)).who == who
+
+
+@pytest.mark.parametrize("path", NOT_EVEN_THERE)
+def test_an_address_that_is_not_on_the_list_is_closed(path: str) -> None:
+    addresses = GradioAddresses(body_limit=10, upload_limit=20)
+
+    assert {addresses.access(m, path).who for m in ("GET", "HEAD", "POST")} == {"nobody"}
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_methods_that_gradio_does_not_use_are_closed(method: str) -> None:
+    addresses = GradioAddresses(body_limit=10, upload_limit=20)
+
+    assert {addresses.access(method, _sample(p)).who for _, p, _ in JUDGEMENTS} == {"nobody"}
+
+
+def test_only_a_request_that_brings_something_may_have_a_body() -> None:
+    addresses = GradioAddresses(body_limit=10, upload_limit=20)
+
+    limits = {(m, p): addresses.access(m, _sample(p)).body_limit for m, p, _ in JUDGEMENTS}
+
+    with_body = {key for key, limit in limits.items() if limit}
+    assert limits["POST", f"{_API}/upload"] == 20
+    assert with_body == {(m, p) for m, p, v in JUDGEMENTS if m == "POST" and v == "signed in"}
+
+
+@pytest.mark.asvs("8.2.1", "8.3.1")
+async def test_a_stranger_gets_nothing_that_is_not_open(mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        gr.Textbox()
+    stranger = (await mounted(demo)).anonymous().http
+
+    statuses = {
+        (method, pattern): (
+            await stranger.request(method, f"{GRADIO}{_sample(pattern)}")
+        ).status_code
+        for method, pattern, verdict in JUDGEMENTS
+        if verdict != "open"
+    }
+
+    assert set(statuses.values()) <= {401, 303, 404}, statuses
+
+
+async def test_a_stranger_gets_what_the_sign_in_needs(mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        gr.Textbox()
+    stranger = (await mounted(demo)).anonymous().http
+
+    answers = [
+        (await stranger.get(f"{GRADIO}{path}")).status_code
+        for path in ("/theme.css", "/gradio_api/theme.css", "/gradio_api/app_id")
+    ]
+
+    assert answers == [200, 200, 200]
+
+
+@pytest.mark.asvs("13.4.5", "16.5.1")
+async def test_a_closed_address_is_not_there_for_anybody(mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        gr.Textbox()
+    ada = (await (await mounted(demo)).signed_in()).http
+    closed = [(m, p) for m, p, verdict in JUDGEMENTS if verdict == "closed"]
+
+    statuses = {
+        (method, pattern): (await ada.request(method, f"{GRADIO}{_sample(pattern)}")).status_code
+        for method, pattern in closed
+    }
+    mcp = await ada.post(f"{GRADIO}/gradio_api/mcp/", json={"method": "tools/list"})
+
+    assert set(statuses.values()) == {404}, statuses
+    assert mcp.status_code == 404
+
+
+@pytest.mark.asvs("5.3.2", "13.4.1")
+@pytest.mark.parametrize("component", [gr.File, gr.Image])
+@pytest.mark.parametrize("path", ["/etc/passwd", "/etc/../etc/passwd", "file:///etc/passwd"])
+async def test_a_file_of_the_server_cannot_be_named_as_an_input(
+    mounted: Mounts, component: type[gr.components.Component], path: str
+) -> None:
+    reached: list[object] = []
+
+    def show(file: object) -> str:
+        reached.append(file)
+        return str(file)
+
+    with gr.Blocks() as demo:
+        gr.Button().click(show, component(), gr.Textbox(), api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    told = await ada.runs("show", {"path": path, "meta": {"_type": "gradio.FileData"}})
+
+    assert completed(told)["success"] is False
+    assert not reached
+    assert "root:" not in str(told)
+
+
+@pytest.mark.asvs("5.3.2", "13.4.1")
+@pytest.mark.parametrize("address", ["file=/etc/passwd", "file//etc/passwd", "file=http://x.test/"])
+async def test_a_file_of_the_server_cannot_be_fetched(mounted: Mounts, address: str) -> None:
+    with gr.Blocks() as demo:
+        gr.File()
+    ada = await (await mounted(demo)).signed_in()
+
+    answer = await ada.http.get(f"{GRADIO}/gradio_api/{address}")
+
+    assert answer.status_code in {403, 404}, answer.text
+    assert "root:" not in answer.text
