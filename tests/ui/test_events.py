@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import pytest
@@ -32,7 +32,7 @@ def waiting(gate: Gate) -> gr.Blocks:
     with gr.Blocks() as demo:
         said, shown = gr.Textbox(), gr.Textbox()
         gr.Button().click(gate.wait, said, shown, api_name="wait", concurrency_limit=10)
-    return demo
+    return cast("gr.Blocks", demo)
 
 
 async def attacks(house: House, mallory: Browser, event_id: str, tab: str, owner: Browser) -> Any:

@@ -1,7 +1,7 @@
 """Tabs: whatever name a tab is called by, it is one of the caller's own."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import pytest
@@ -28,7 +28,7 @@ def counting() -> gr.Blocks:
         so_far = gr.State(0)
         said, shown = gr.Textbox(), gr.Textbox()
         gr.Button().click(count, [said, so_far], [shown, so_far], api_name="count")
-    return demo
+    return cast("gr.Blocks", demo)
 
 
 async def counts(browser: Browser, house: House, tab: str) -> str:
@@ -105,7 +105,7 @@ async def test_a_heartbeat_that_ends_closes_nobody_elses_tab(mounted: Mounts) ->
         async with opened(house, bob, f"{API}/heartbeat/{name}") as stream:
             assert stream.status == 200
 
-    state: Any = house.demo.state_holder.session_data[f"mine.{tag(ada)}"]  # type: ignore[attr-defined]
+    state: Any = house.demo.state_holder.session_data[f"mine.{tag(ada)}"]
     assert not state.is_closed
     assert all(name.endswith(f".{tag(bob)}") for name in left)
 
@@ -135,7 +135,7 @@ async def test_what_is_drawn_in_an_editor_stays_with_who_draws(mounted: Mounts) 
         gr.Button().click(seen.append, editor, None, api_name="send")
     house = await mounted(demo)
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
-    drawing = {"background": None, "layers": [], "composite": None, "id": "drawing"}
+    drawing: dict[str, Any] = {"background": None, "layers": [], "composite": None, "id": "drawing"}
 
     async def draws(browser: Browser, name: str, content: bytes) -> int:
         answer = await browser.http.post(
@@ -194,24 +194,25 @@ async def test_an_event_without_the_queue_runs_with_a_tab_and_without(mounted: M
     assert [await runs(session_hash="mine") for _ in range(2)] == ["direct 1", "direct 2"]
 
 
+WRONG_NAMES: list[Any] = [None, 1, "", [], {}, "a b", "a/b", "<gradio-sep>", "x" * 300, "a\0", "ä"]
+WRONG_NAMES += ["..\\..", True]
+WRONG_NUMBERS: list[Any] = [None, -1, 99, "0", 0.5, True, 2**80, [], {}]
+WRONG_DATA: list[Any] = [None, "text", {}, 1, [], ["one"]]
 EVENT: dict[str, Any] = {"data": ["x", None], "fn_index": 0, "session_hash": "mine"}
 DEEP = b'{"data": ' + b"[" * 10_000 + b"]" * 10_000 + b', "fn_index": 0, "session_hash": "m"}'
 DEEPER = b'{"data": ["x", ' + b"[" * 200 + b"]" * 200 + b'], "fn_index": 0, "session_hash": "m"}'
+CHANGES: list[dict[str, Any]] = [
+    *({"session_hash": name} for name in WRONG_NAMES),
+    *({"fn_index": index} for index in WRONG_NUMBERS),
+    *({"data": data} for data in WRONG_DATA),
+    *({"trigger_id": "x"}, {"trigger_id": 1.5}, {"trigger_id": []}),
+    *({"simple_format": "yes"}, {"oauth_token": 7}, {"data": ["\ud800", None]}),
+]
 UNREADABLE = [
     *(b"", b"x", b"[]", b"1", b'"text"', b"null", b"\xff\xfe", DEEP, DEEPER),
     *(b'{"data": [NaN], "fn_index": 0}', b'{"fn_index": ' + b"9" * 5000 + b"}"),
     json.dumps(EVENT).encode("utf-16"),
-    *(
-        json.dumps(EVENT | change).encode()
-        for change in (
-            *({"session_hash": s} for s in (None, 1, "", [], {}, "a b", "a/b", "<gradio-sep>")),
-            *({"session_hash": s} for s in ("x" * 300, "a\0", "ä", "..\\..", True)),
-            *({"fn_index": i} for i in (None, -1, 99, "0", 0.5, True, 2**80, [], {})),
-            *({"data": d} for d in (None, "text", {}, 1, [], ["one"])),
-            *({"trigger_id": t} for t in ("x", 1.5, [])),
-            *({"simple_format": "yes"}, {"oauth_token": 7}, {"data": ["\ud800", None]}),
-        )
-    ),
+    *(json.dumps(EVENT | change).encode() for change in CHANGES),
 ]
 
 
@@ -293,7 +294,9 @@ async def test_what_gr_render_made_is_there_for_its_tab_alone(mounted: Mounts) -
     with gr.Blocks() as demo:
         text = gr.Textbox()
 
-        @gr.render(inputs=text, triggers=[text.submit])
+        @gr.render(  # type: ignore[untyped-decorator]
+            inputs=text, triggers=[text.submit]
+        )
         def show(said: str) -> None:
             shown = gr.Textbox()
             gr.Button().click(lambda: f"made of {said}", None, shown, api_name="inner")
