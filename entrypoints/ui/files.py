@@ -111,7 +111,6 @@ class AppFiles:
                 output = await process(block_fn, *args, request=request, **kwargs)
             finally:
                 _samples.reset(token)
-            # Not of JSON's kind, whatever the author's function made of the caller's words.
             rendered = output.get("render_config")
             await self._claim(request, samples, set() if rendered is None else self._of(rendered))
             return output
@@ -121,11 +120,9 @@ class AppFiles:
             data = await postprocess(block_fn, *args, **kwargs)
             samples = _samples.get()
             if samples is not None:
-                files: set[FileKey] = set()
-                for block, value in zip(block_fn.outputs, data, strict=False):
-                    if isinstance(value, dict | list | tuple) and not isinstance(block, gr.JSON):
-                        files |= self._keys(paths_in(value))
-                samples.append(files)
+                # What gr.JSON shows is still a model here, and is not looked into: an author's function may have made it
+                # of the caller's words.
+                samples.append(self._keys(paths_in(data)))
             return data
 
         demo.process_api = process_api  # type: ignore[method-assign]
@@ -155,7 +152,7 @@ class AppFiles:
     def _of(self, render_config: dict[str, Any]) -> set[FileKey]:
         found: set[FileKey] = set()
         for component in render_config.get("components", ()):
-            if component.get("type") != "json":
+            if component.get("type") != "json":  # As above.
                 found |= self._keys(paths_in(component))
         return found
 

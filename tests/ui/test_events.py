@@ -7,6 +7,7 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
+from entrypoints.ui.sdk import current_user
 from tests.ui.attacks import API, index_of, is_problem, joins, names_of, opened, tag
 from tests.ui.conftest import Browser, House, Mounts, completed, steps
 
@@ -157,6 +158,40 @@ async def test_a_generator_of_somebody_else_is_not_continued(mounted: Mounts) ->
     assert steps(await ada.told("mine")) == ["of Ada 1", "of Ada 2"]
 
 
+async def test_no_event_is_named_to_get_past_a_validator(mounted: Mounts) -> None:
+    go_on, at_first = asyncio.Event(), asyncio.Event()
+
+    async def tell(said: str) -> AsyncIterator[str]:
+        yield f"{said} 1"
+        at_first.set()
+        await go_on.wait()
+        yield f"{said} 2"
+        yield f"{said} 3"
+
+    with gr.Blocks() as demo:
+        said, shown = gr.Textbox(), gr.Textbox()
+        gr.Button().click(tell, said, shown, api_name="tell", concurrency_limit=10)
+        gr.Button().click(
+            lambda said: said,
+            said,
+            shown,
+            api_name="checked",
+            validator=lambda said: gr.validate(bool(said), "empty"),
+        )
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    event_id = await joins(ada, house, "tell", "of Ada", tab="mine")
+    await at_first.wait()
+
+    index = index_of(house, "checked")
+    body = {"data": [""], "fn_index": index, "session_hash": "his", "event_id": event_id}
+    answer = await bob.http.post(f"{API}/queue/join", json=body)
+    go_on.set()
+
+    assert answer.status_code == 422
+    assert steps(await ada.told("mine")) == ["of Ada 1", "of Ada 2", "of Ada 3"]
+
+
 async def test_nobody_speaks_in_the_name_of_a_batch_or_spoils_it_for_others(
     mounted: Mounts,
 ) -> None:
@@ -185,19 +220,15 @@ async def test_nobody_speaks_in_the_name_of_a_batch_or_spoils_it_for_others(
 
 
 async def test_who_ended_cannot_go_on_under_the_name_of_a_batch(mounted: Mounts) -> None:
-    ran: list[str] = []
     with gr.Blocks() as demo:
-        said = gr.Textbox()
-        gr.Button().click(ran.append, said, None, api_name="note")
+        shown = gr.Textbox()
+        gr.Button().click(lambda: current_user().email, None, shown, api_name="who")
     house = await mounted(demo)
     ada = await house.signed_in()
 
-    answer = await ada.http.post(
-        f"{API}/run/note", json={"data": ["x"], "fn_index": 0, "batched": True}
-    )
+    answer = await ada.http.post(f"{API}/run/who", json={"data": [], "batched": True})
 
-    assert answer.status_code == 200
-    assert ran == ["x"]
+    assert answer.json()["data"] == ["ada@example.org"]
 
 
 async def test_more_is_sent_only_to_events_that_stream(mounted: Mounts) -> None:
@@ -264,14 +295,19 @@ async def test_an_event_that_streams_is_continued_and_closed_by_its_owner_alone(
 
 async def test_messages_to_a_tab_that_is_gone_hinder_nobody(mounted: Mounts) -> None:
     gate = Gate()
-    house = await mounted(waiting(gate))
+    with gr.Blocks() as demo:
+        said, shown = gr.Textbox(), gr.Textbox()
+        gr.Button().click(gate.wait, said, shown, api_name="wait", concurrency_limit=1)
+    house = await mounted(demo)
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
-    await joins(bob, house, "wait", "of Bob", tab="his")
+    await joins(bob, house, "wait", "running", tab="his")
     await gate.reached.wait()
+    await joins(bob, house, "wait", "queued", tab="gone")
     queue: Any = house.demo._queue
-    del queue.pending_messages_per_session[f"his.{tag(bob)}"]
+    del queue.pending_messages_per_session[f"gone.{tag(bob)}"]
 
     await joins(ada, house, "wait", "of Ada", tab="mine")
+    queue.broadcast_estimations(next(iter(queue.event_queue_per_concurrency_id)))
     gate.opened.set()
 
     assert completed(await ada.told("mine"))["output"]["data"] == ["of Ada"]

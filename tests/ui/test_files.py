@@ -364,15 +364,33 @@ async def test_an_output_is_fetched_by_who_asked_for_it_alone(
 
 
 async def test_two_in_one_batch_get_each_their_own(mounted: Mounts, made: Path) -> None:
-    house = await mounted(giving(made))
-    ada, bob, _ = await everybody(house)
+    sizes: list[int] = []
+    go_on, reached = asyncio.Event(), asyncio.Event()
 
-    await asyncio.gather(
-        joins(ada, house, "batch", "ada", tab="mine"), joins(bob, house, "batch", "bob", tab="his")
-    )
+    async def batch(said: list[str]) -> list[list[str]]:
+        sizes.append(len(said))
+        reached.set()
+        await go_on.wait()
+        for one in said:
+            (made / one).write_text(one)
+        return [[str(made / one) for one in said]]
+
+    with gr.Blocks() as demo:
+        gr.Button().click(
+            batch, gr.Textbox(), gr.File(), api_name="batch", batch=True, max_batch_size=4
+        )
+    house = await mounted(demo)
+    ada, bob, _ = await everybody(house)
+    await joins(ada, house, "batch", "first", tab="earlier")
+    await reached.wait()
+
+    await joins(ada, house, "batch", "ada", tab="mine")
+    await joins(bob, house, "batch", "bob", tab="his")
+    go_on.set()
     [hers] = paths_of(await ada.told("mine"))
     [his] = paths_of(await bob.told("his"))
 
+    assert sizes == [1, 2]
     await is_hers_alone(house, hers, ada, bob)
     await is_hers_alone(house, his, bob, ada)
 
@@ -394,6 +412,9 @@ async def test_what_somebody_writes_is_not_taken_for_a_file_that_was_given(
     with gr.Blocks() as demo:
         text, shown = gr.Textbox(), gr.JSON()
         gr.Button().click(json.loads, text, shown, api_name="show")
+        gr.Button().click(
+            lambda said: gr.JSON(value=json.loads(said)), text, shown, api_name="change"
+        )
 
         @gr.render(  # type: ignore[untyped-decorator]
             inputs=text, triggers=[text.submit]
@@ -408,6 +429,7 @@ async def test_what_somebody_writes_is_not_taken_for_a_file_that_was_given(
     words = json.dumps(as_file(path, url=f"{API}/file={path}"))
 
     await bob.gets("show", words)
+    await bob.gets("change", words)
     index = next(i for i, fn in house.demo.fns.items() if fn.renderable)
     await bob.http.post(
         f"{API}/queue/join", json={"data": [words], "fn_index": index, "session_hash": "his"}
