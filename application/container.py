@@ -149,6 +149,7 @@ class Composition(containers.DeclarativeContainer):
             uc.RevokeAllSessions, **_work, users=users, sessions=sessions, cache=cache
         ),
         keep_awake=providers.Singleton(uc.KeepAwake, **_work, sessions=sessions),
+        ended_sessions=providers.Singleton(uc.EndedSessions, **_work, sessions=sessions),
         purge_sessions=providers.Singleton(
             uc.PurgeSessions, **_work, sessions=sessions, cache=cache
         ),
@@ -158,6 +159,9 @@ class Composition(containers.DeclarativeContainer):
         change_session_data=providers.Singleton(
             uc.ChangeSessionData, **_work, state=state, cache=cache
         ),
+        claim_files=providers.Singleton(uc.ClaimFiles, **_work, clock=clock),
+        owned_files=providers.Singleton(uc.OwnedFiles, **_work),
+        forget_old_files=providers.Singleton(uc.ForgetOldFiles, **_work, clock=clock),
         check_readiness=providers.Singleton(uc.CheckReadiness, store=store),
     )
 

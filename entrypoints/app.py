@@ -22,6 +22,8 @@ from entrypoints.access import Access
 
 AWAKE_EVERY: Final = 30.0
 """Seconds: sessions with a running event are touched this often; far below the shortest idle end."""
+FORGET_EVERY: Final = 30.0
+"""Seconds: what apps keep in memory for sign-ins that have ended is let go of this often."""
 PURGE_EVERY: Final = 3600.0
 """Seconds between two purges of sessions past their end."""
 
@@ -86,11 +88,16 @@ async def _chores(app: UseCases, pages: ui.UI) -> AsyncIterator[None]:
     async def keep_awake() -> None:
         await app.keep_awake(pages.running.sessions())
 
+    async def forget_ended() -> None:
+        await pages.logins.forget(await app.ended_sessions(pages.logins.sessions()))
+
     async def purge() -> None:
         await app.purge_sessions()
+        await app.forget_old_files()
 
     tasks = [
         asyncio.create_task(_again_and_again(keep_awake, every=AWAKE_EVERY)),
+        asyncio.create_task(_again_and_again(forget_ended, every=FORGET_EVERY)),
         asyncio.create_task(_again_and_again(purge, every=PURGE_EVERY)),
     ]
     try:

@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -10,10 +10,16 @@ from uuid import UUID
 
 from adapters.memory.store import Kept, Tables
 from domain.errors import DomainError, EmailTaken, SessionEnded, UserNotFound
+from domain.model.file import FileKey
 from domain.model.session import Session, SessionId
 from domain.model.state import Changes, Entries, Entry, Removed, encoded
 from domain.model.user import Email, User, UserId
-from domain.ports.repositories import SessionRepository, StateRepository, UserRepository
+from domain.ports.repositories import (
+    FileRepository,
+    SessionRepository,
+    StateRepository,
+    UserRepository,
+)
 
 Owner = TypeVar("Owner", bound=UUID, contravariant=True)
 
@@ -111,6 +117,10 @@ class MemorySessions(SessionRepository):
     async def find(self, session_id: SessionId) -> Session | None:
         return self._transaction.tables.sessions.get(session_id)
 
+    async def find_many(self, session_ids: Collection[SessionId]) -> Sequence[Session]:
+        sessions = self._transaction.tables.sessions
+        return [sessions[i] for i in set(session_ids) if i in sessions]
+
     async def find_with_user(self, secret_hash: bytes) -> tuple[Session, User, Entries] | None:
         tables = self._transaction.tables
         for session in tables.sessions.values():
@@ -193,6 +203,27 @@ class MemoryAccountState(MemoryState[UserId]):
 
     def _must_be_there(self, tables: Tables, owner: UserId) -> None:
         _must(owner in tables.users, UserNotFound)
+
+
+class MemoryFiles(FileRepository):
+    def __init__(self, transaction: MemoryTransaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, user_id: UserId, keys: Collection[FileKey], now: datetime) -> None:
+        tables = self._transaction.writable
+        _user(tables, user_id)
+        tables.files.update({(user_id, key): now for key in keys})
+
+    async def owned(self, user_id: UserId, keys: Collection[FileKey]) -> frozenset[FileKey]:
+        files = self._transaction.tables.files
+        return frozenset(key for key in keys if (user_id, key) in files)
+
+    async def remove_older(self, claimed_before: datetime) -> int:
+        files = self._transaction.writable.files
+        old = [owner_and_key for owner_and_key, at in files.items() if at < claimed_before]
+        for owner_and_key in old:
+            del files[owner_and_key]
+        return len(old)
 
 
 def _user(tables: Tables, user_id: UserId) -> User:

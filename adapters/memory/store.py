@@ -1,8 +1,10 @@
 """Everything the service keeps, in the memory of this process: for tests, and for trying things out."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
+from domain.model.file import FileKey
 from domain.model.session import Session, SessionId
 from domain.model.user import User, UserId
 from domain.ports.unit_of_work import Store
@@ -19,6 +21,8 @@ class Tables:
     sessions: dict[SessionId, Session] = field(default_factory=dict)
     session_data: Kept = field(default_factory=dict)
     account_state: Kept = field(default_factory=dict)
+    files: dict[tuple[UserId, FileKey], datetime] = field(default_factory=dict)
+    """When each was last claimed."""
 
     def copied(self) -> "Tables":
         """One level deep: the repositories replace what is deeper instead of changing it."""
@@ -27,6 +31,7 @@ class Tables:
             sessions=dict(self.sessions),
             session_data=dict(self.session_data),
             account_state=dict(self.account_state),
+            files=dict(self.files),
         )
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from adapters.memory.repositories import (
     MemoryAccountState,
+    MemoryFiles,
     MemorySessionData,
     MemorySessions,
     MemoryTransaction,
@@ -14,7 +15,12 @@ from adapters.memory.repositories import (
 from adapters.memory.store import MemoryStore
 from domain.model.session import SessionId
 from domain.model.user import UserId
-from domain.ports.repositories import SessionRepository, StateRepository, UserRepository
+from domain.ports.repositories import (
+    FileRepository,
+    SessionRepository,
+    StateRepository,
+    UserRepository,
+)
 from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 
 
@@ -26,6 +32,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._sessions = MemorySessions(transaction)
         self._session_data = MemorySessionData(transaction)
         self._account_state = MemoryAccountState(transaction)
+        self._files = MemoryFiles(transaction)
 
     @property
     def users(self) -> UserRepository:
@@ -42,6 +49,10 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def account_state(self) -> StateRepository[UserId]:
         return self._account_state
+
+    @property
+    def files(self) -> FileRepository:
+        return self._files
 
     async def commit(self) -> None:
         self._publish()

@@ -1,6 +1,6 @@
 """The repositories over SQL: one statement each where that is possible, the same for SQLite and PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 from uuid import UUID
@@ -18,13 +18,26 @@ from adapters.sql.mappers import (
     session_from,
     user_from,
 )
-from adapters.sql.rows import AccountStateRow, SessionDataRow, SessionRow, UserRoleRow, UserRow
+from adapters.sql.rows import (
+    AccountStateRow,
+    FileRow,
+    SessionDataRow,
+    SessionRow,
+    UserRoleRow,
+    UserRow,
+)
 from adapters.sql.statements import Statements, is_foreign_key, is_taken
 from domain.errors import DomainError, EmailTaken, SessionEnded, UserNotFound
+from domain.model.file import FileKey
 from domain.model.session import Session, SessionId
 from domain.model.state import Changes, Entries, Removed, encoded
 from domain.model.user import ADMIN, Email, User, UserId
-from domain.ports.repositories import SessionRepository, StateRepository, UserRepository
+from domain.ports.repositories import (
+    FileRepository,
+    SessionRepository,
+    StateRepository,
+    UserRepository,
+)
 
 Owner = TypeVar("Owner", bound=UUID, contravariant=True)
 
@@ -152,6 +165,16 @@ class SqlSessions(SessionRepository):
         row = found.one_or_none()
         return None if row is None else session_from(row)
 
+    async def find_many(self, session_ids: Collection[SessionId]) -> Sequence[Session]:
+        ids = list(session_ids)
+        found: list[Session] = []
+        for start in range(0, len(ids), _AT_ONCE):
+            some = SessionRow.id.in_(ids[start : start + _AT_ONCE])
+            found.extend(
+                map(session_from, await self._statements.read(selected_sessions().where(some)))
+            )
+        return found
+
     async def find_with_user(self, secret_hash: bytes) -> tuple[Session, User, Entries] | None:
         found = await self._statements.read(
             selected_sessions_and_users()
@@ -270,6 +293,48 @@ class SqlAccountState(SqlState[UserId]):
     _owners = UserRow
     _entries = AccountStateRow
     _gone = UserNotFound
+
+
+class SqlFiles(FileRepository):
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def add(self, user_id: UserId, keys: Collection[FileKey], now: datetime) -> None:
+        await self._must_be_there(user_id)
+        # In one order everywhere, so that two who claim the same do not wait for each other.
+        rows = [{"user_id": user_id, "key": key, "claimed_at": now} for key in sorted(set(keys))]
+        if rows:
+            upsert = self._statements.upsert(FileRow)
+            await self._statements.write(
+                upsert.on_conflict_do_update(
+                    index_elements=[FileRow.user_id, FileRow.key],
+                    set_={"claimed_at": upsert.excluded.claimed_at},
+                ),
+                rows,
+            )
+
+    async def owned(self, user_id: UserId, keys: Collection[FileKey]) -> frozenset[FileKey]:
+        wanted = list(keys)
+        owned: set[FileKey] = set()
+        for start in range(0, len(wanted), _AT_ONCE):
+            found = await self._statements.read(
+                select(FileRow.key).where(
+                    FileRow.user_id == user_id, FileRow.key.in_(wanted[start : start + _AT_ONCE])
+                )
+            )
+            owned.update(FileKey(row.key) for row in found)
+        return frozenset(owned)
+
+    async def remove_older(self, claimed_before: datetime) -> int:
+        removed = await self._statements.write(
+            delete(FileRow).where(FileRow.claimed_at < claimed_before)
+        )
+        return removed.rowcount
+
+    async def _must_be_there(self, user_id: UserId) -> None:
+        found = await self._statements.lock(select(UserRow.id).where(UserRow.id == user_id))
+        if found.one_or_none() is None:
+            raise UserNotFound
 
 
 def _must_not_be_email(error: IntegrityError) -> None:

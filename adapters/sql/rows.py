@@ -116,3 +116,15 @@ class AccountStateRow(EntryRow):
     owner_id: Mapped[UUID] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, sort_order=-1
     )
+
+
+class FileRow(Base):
+    """A file belongs to an account; which file, only its key tells."""
+
+    __tablename__ = "files"
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    claimed_at: Mapped[datetime] = mapped_column(index=True)

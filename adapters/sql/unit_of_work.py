@@ -8,12 +8,23 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.sql.engine import POOL_SIZE, WAIT, WRITING
-from adapters.sql.repositories import SqlAccountState, SqlSessionData, SqlSessions, SqlUsers
+from adapters.sql.repositories import (
+    SqlAccountState,
+    SqlFiles,
+    SqlSessionData,
+    SqlSessions,
+    SqlUsers,
+)
 from adapters.sql.statements import Statements, connecting
 from domain.errors import StoreUnavailable
 from domain.model.session import SessionId
 from domain.model.user import UserId
-from domain.ports.repositories import SessionRepository, StateRepository, UserRepository
+from domain.ports.repositories import (
+    FileRepository,
+    SessionRepository,
+    StateRepository,
+    UserRepository,
+)
 from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 
 
@@ -24,6 +35,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._sessions = SqlSessions(statements)
         self._session_data = SqlSessionData(statements)
         self._account_state = SqlAccountState(statements)
+        self._files = SqlFiles(statements)
 
     @property
     def users(self) -> UserRepository:
@@ -40,6 +52,10 @@ class SqlUnitOfWork(UnitOfWork):
     @property
     def account_state(self) -> StateRepository[UserId]:
         return self._account_state
+
+    @property
+    def files(self) -> FileRepository:
+        return self._files
 
     async def commit(self) -> None:
         await self._statements.commit()

@@ -11,8 +11,10 @@ from application.use_cases.auth import (
     Recognise,
     SetUp,
 )
+from application.use_cases.files import ClaimFiles, ForgetOldFiles, OwnedFiles
 from application.use_cases.health import CheckReadiness
 from application.use_cases.sessions import (
+    EndedSessions,
     KeepAwake,
     ListAllSessions,
     ListSessions,
@@ -75,11 +77,16 @@ class UseCases:
     revoke_other_sessions: RevokeOtherSessions
     revoke_all_sessions: RevokeAllSessions
     keep_awake: KeepAwake
+    ended_sessions: EndedSessions
     purge_sessions: PurgeSessions
     # state
     read_account_state: ReadAccountState
     change_account_state: ChangeAccountState
     update_account_state: UpdateAccountState
     change_session_data: ChangeSessionData
+    # files
+    claim_files: ClaimFiles
+    owned_files: OwnedFiles
+    forget_old_files: ForgetOldFiles
     # health
     check_readiness: CheckReadiness

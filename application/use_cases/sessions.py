@@ -1,6 +1,6 @@
 """Sessions, seen and ended by their owner or by an admin, kept awake and purged by the service itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from domain.errors import NotAllowed, SessionEnded
@@ -117,6 +117,20 @@ class KeepAwake:
                 except SessionEnded:
                     continue
                 await work.commit()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedSessions:
+    units_of_work: UnitsOfWork
+    sessions: SessionService
+
+    async def __call__(self, session_ids: Collection[SessionId]) -> frozenset[SessionId]:
+        """Those of them that opened once and can be used no more, wherever they were ended."""
+        if not session_ids:
+            return frozenset()
+        async with self.units_of_work.reading() as work:
+            live = await self.sessions.live_among(work.sessions, session_ids)
+        return frozenset(session_ids) - live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """What the domain asks of a store. Each sentence here is the title of a contract test."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from domain.model.file import FileKey
 from domain.model.session import Session, SessionId
 from domain.model.state import Changes, Entries
 from domain.model.user import Email, User, UserId
@@ -60,6 +61,10 @@ class SessionRepository(Protocol):
     async def find(self, session_id: SessionId) -> Session | None: ...
 
     @abstractmethod
+    async def find_many(self, session_ids: Collection[SessionId]) -> Sequence[Session]:
+        """Those that are there, in any order."""
+
+    @abstractmethod
     async def find_with_user(self, secret_hash: bytes) -> tuple[Session, User, Entries] | None:
         """The session opened by this secret, its account and its data, in one round trip where the store allows."""
 
@@ -94,3 +99,20 @@ class StateRepository(Protocol[Owner]):
     async def write(self, owner: Owner, changes: Changes) -> None:
         """Sets the named keys and leaves the others, each version one higher than stored (a new key starts at 1);
         REMOVED removes. Raises UserNotFound or SessionEnded when the owner is gone."""
+
+
+class FileRepository(Protocol):
+    """Which files belong to which account; one may belong to several."""
+
+    @abstractmethod
+    async def add(self, user_id: UserId, keys: Collection[FileKey], now: datetime) -> None:
+        """They belong to the account from now on; those that did already count as claimed now. Raises UserNotFound when
+        the account is gone."""
+
+    @abstractmethod
+    async def owned(self, user_id: UserId, keys: Collection[FileKey]) -> frozenset[FileKey]:
+        """Those of the keys that belong to the account."""
+
+    @abstractmethod
+    async def remove_older(self, claimed_before: datetime) -> int:
+        """Forgets what was last claimed before, whoever it belongs to; answers how many."""

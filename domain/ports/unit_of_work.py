@@ -6,7 +6,12 @@ from typing import Protocol
 
 from domain.model.session import SessionId
 from domain.model.user import UserId
-from domain.ports.repositories import SessionRepository, StateRepository, UserRepository
+from domain.ports.repositories import (
+    FileRepository,
+    SessionRepository,
+    StateRepository,
+    UserRepository,
+)
 
 
 class UnitOfWork(Protocol):
@@ -25,6 +30,10 @@ class UnitOfWork(Protocol):
     @property
     @abstractmethod
     def account_state(self) -> StateRepository[UserId]: ...
+
+    @property
+    @abstractmethod
+    def files(self) -> FileRepository: ...
 
     @abstractmethod
     async def commit(self) -> None:

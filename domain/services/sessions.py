@@ -1,6 +1,6 @@
 """Sessions: opened, recognised, touched, capped and ended. Who may end what is decided here."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -87,6 +87,14 @@ class SessionService:
         """Those that could still be used, the one seen last first."""
         now = self.clock.now()
         return [s for s in await sessions.of_user(user_id) if s.is_live(now, self.policy)]
+
+    async def live_among(
+        self, sessions: SessionRepository, session_ids: Collection[SessionId]
+    ) -> frozenset[SessionId]:
+        """Those of them that could still be used."""
+        now = self.clock.now()
+        found = await sessions.find_many(session_ids)
+        return frozenset(session.id for session in found if session.is_live(now, self.policy))
 
     async def end(self, sessions: SessionRepository, session_id: SessionId, *, by: Caller) -> None:
         """Raises SessionNotFound when it is not there, or is somebody else's and the caller no admin."""

@@ -143,8 +143,6 @@ class Calls:
             if http is None:  # Gradio itself asks, at start-up; or a batch of several callers.
                 return await process(block_fn, *args, request=request, **kwargs)
             try:
-                if kwargs.get("iterator") is None:
-                    _must_be_complete(fn, args[0] if args else kwargs.get("inputs"))
                 return await self._step(
                     http,
                     lambda: process(block_fn, *args, request=request, **kwargs),
@@ -194,15 +192,6 @@ class Calls:
         else:
             call.signed_in = signed_in
         return call
-
-
-def _must_be_complete(fn: BlockFunction, inputs: Any) -> None:
-    """Gradio would fail somewhere inside."""
-    given, wanted = len(inputs or ()), len(fn.inputs)
-    if given < wanted:
-        raise gr.Error(
-            f"{fn.name} takes {wanted} values, and was sent {given}.", print_exception=False
-        )
 
 
 _UNREADABLE: Final = "The app cannot read what was sent to it."

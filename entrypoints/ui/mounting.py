@@ -5,9 +5,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio.routes import App
 from gradio.utils import get_type_hints
 from starlette.requests import HTTPConnection
 from starlette.routing import Mount
@@ -20,6 +22,7 @@ from entrypoints.access import SIGNED_IN, Access
 from entrypoints.ui.answers import answer_with
 from entrypoints.ui.calling import Calls, RunningEvents
 from entrypoints.ui.document import Document, header
+from entrypoints.ui.files import AppFiles, Claims
 from entrypoints.ui.guard import (
     MB,
     GradioAddresses,
@@ -28,6 +31,9 @@ from entrypoints.ui.guard import (
     is_queue_stream,
     is_stream,
 )
+from entrypoints.ui.isolation import Isolated
+from entrypoints.ui.keeping import GradioMemory
+from entrypoints.ui.logins import Logins
 from entrypoints.ui.sdk import Page
 from entrypoints.ui.streams import SESSION_EXPIRED, run_while_signed_in
 
@@ -59,6 +65,8 @@ class UI:
 
     settings: Settings
     addresses: GradioAddresses
+    claims: Claims
+    logins: Logins = field(default_factory=Logins)
     running: RunningEvents = field(default_factory=RunningEvents)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is told to stop: open streams end then."""
@@ -87,6 +95,7 @@ def mount(
     body_limit, upload_limit = settings.body_limit_mb * MB, settings.upload_limit_mb * MB
     ui = UI(
         settings=settings,
+        claims=Claims(app),
         addresses=GradioAddresses(body_limit=body_limit, upload_limit=upload_limit),
     )
     paths = [settings.ui_path, *(f"{settings.ui_path}/{slug(page)}" for page in pages[1:])]
@@ -113,7 +122,6 @@ def _mount_one(
 ) -> None:
     _refuse_shared_requests(demo)
     demo.has_launched = True  # Else any file of the server can be named as an input.
-    demo.state_session_capacity = 1000
     if demo._queue.max_size is None:  # noqa: SLF001 -- Gradio has no other way to ask.
         demo._queue.max_size = 1000  # noqa: SLF001
     gr.mount_gradio_app(
@@ -137,8 +145,19 @@ def _mount_one(
     # In front of all other routes: most requests are for here, and each route before is a pattern to try.
     api.router.routes.insert(0, api.router.routes.pop())
     demo.app = route.app  # type: ignore[assignment]
+    files = AppFiles(demo, ui.claims)
+    files.wrap(demo)
     calls.wrap(demo)
-    route.app = _Guarded(route.app, path=path, ui=ui, new_nonce=new_nonce)
+    isolated = Isolated(
+        inner=route.app,
+        path=path,
+        memory=GradioMemory(demo, cast("App", route.app)),
+        logins=ui.logins,
+        files=files,
+        new_name=new_nonce,
+        upload_limit=ui.addresses.upload_limit,
+    )
+    route.app = _Guarded(isolated, path=path, ui=ui, new_nonce=new_nonce)
 
 
 def _email(request: HTTPConnection) -> str | None:

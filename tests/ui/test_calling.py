@@ -533,7 +533,7 @@ async def test_too_few_values_are_told_before_the_callback_runs(mounted: Mounts)
 
     ada = await (await mounted(an_app(fn, takes=2))).signed_in()
 
-    shown = completed(await ada.runs("fn", "one"))["output"]
-
-    assert "takes 2 values, and was sent 1" in shown["error"]
+    for path in ("run/fn", "call/fn"):
+        shown = await answer_of(ada, path, "one")
+        assert shown["detail"] == "This event takes 2 inputs, not 1."
     assert not reached

@@ -1,0 +1,81 @@
+"""Multipart bodies of `component_server`: read, and written anew, so that Gradio reads the same as was checked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from starlette.datastructures import Headers, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.types import Receive, Scope
+
+from entrypoints.ui.bodies import whole
+from entrypoints.ui.caps import FILES_AT_ONCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    fields: dict[str, Any]
+    """Of a field sent twice the last, as Gradio takes it."""
+    files: Sequence[tuple[str, str, bytes]]
+    """Field, file name, content."""
+    size: int
+
+
+def is_form(scope: Scope) -> bool:
+    return Headers(scope=scope).get("content-type", "").startswith("multipart/form-data")
+
+
+async def read(scope: Scope, receive: Receive) -> Form:
+    """Raises HTTPException."""
+    raw = await whole(receive)
+
+    async def stream() -> Any:
+        yield raw
+
+    parser = MultiPartParser(
+        Headers(scope=scope),
+        stream(),
+        max_files=FILES_AT_ONCE,
+        max_fields=FILES_AT_ONCE,
+        max_part_size=len(raw),
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        raise HTTPException(400, "The body is no multipart form.") from error
+    fields: dict[str, Any] = {}
+    files: list[tuple[str, str, bytes]] = []
+    try:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                files.append((name, value.filename or "", await value.read()))
+            else:
+                fields[name] = value
+    finally:
+        await form.close()
+    return Form(fields=fields, files=files, size=len(raw))
+
+
+def written(form: Form, fields: Mapping[str, str]) -> tuple[bytes, bytes]:
+    """Body and content type of the form with other fields."""
+    # Nothing can contain its own hash.
+    boundary = sha256(repr((dict(fields), form.files)).encode(errors="replace")).hexdigest()
+    body = bytearray()
+    for name, value in fields.items():
+        body += f'--{boundary}\r\ncontent-disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}\r\n'.encode(
+            errors="replace"
+        )
+    for name, file_name, content in form.files:
+        body += (
+            f'--{boundary}\r\ncontent-disposition: form-data; name="{_quoted(name)}"; '
+            f'filename="{_quoted(file_name)}"\r\ncontent-type: application/octet-stream\r\n\r\n'
+        ).encode(errors="replace")
+        body += content + b"\r\n"
+    body += f"--{boundary}--\r\n".encode()
+    return bytes(body), f"multipart/form-data; boundary={boundary}".encode()
+
+
+def _quoted(text: str) -> str:
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A").replace("\\", "%5C")

@@ -1,0 +1,391 @@
+"""Around one mounted Gradio app: nobody sees, steers or breaks what another does in it.
+
+Gradio believes whoever names a tab, an event or a file. Here each name is made, checked or refused before Gradio
+hears it: tabs and uploads get the login's own name, events are answered to the login they belong to, files to the
+account, and what Gradio could not read never reaches it.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from domain.errors import DomainError
+from domain.model.caller import SignedIn
+from entrypoints.access import SIGNED_IN
+from entrypoints.ui import bodies, forms
+from entrypoints.ui.bodies import Body
+from entrypoints.ui.files import AppFiles
+from entrypoints.ui.keeping import GradioMemory
+from entrypoints.ui.logins import Login, Logins, Tab
+from entrypoints.ui.streams import SESSION_EXPIRED
+from entrypoints.ui.tabs import login_of, query_within, within
+from entrypoints.ui.uploads import counted_upload
+
+_API: Final = "/gradio_api/"
+_JSON: Final = b"application/json"
+_HASH: Final = "session_hash"
+
+log = structlog.get_logger()
+
+
+def _uncompressed(scope: Scope) -> Scope:
+    """So that the answer can be read."""
+    headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+    return {**scope, "headers": headers}
+
+
+class _Answer:
+    """Waits until what it says has been noted."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+        self.status = 0
+        self.body = b""
+
+    async def keep(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        else:
+            self.body += message.get("body", b"")
+        self._messages.append(message)
+
+    async def pass_on(self, send: Send) -> None:
+        for message in self._messages:
+            await send(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolated:
+    inner: ASGIApp
+    path: str
+    """Of the mount."""
+    memory: GradioMemory
+    logins: Logins
+    files: AppFiles
+    new_name: Callable[[], str]
+    """Makes names of tabs that nobody can guess."""
+    upload_limit: int
+    """Bytes of one upload."""
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """Gradio's, for whoever judges them."""
+        routes: Sequence[BaseRoute] = cast("Any", self.inner).routes
+        return routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")[len(self.path) :]
+        signed_in = scope.get("state", {}).get(SIGNED_IN)
+        if signed_in is None or not path.startswith(_API):
+            await self.inner(scope, receive, send)
+            return
+        request = _Request(self, signed_in, scope, receive, send)
+        await request.answer(path[len(_API) :])
+
+
+class _Request:
+    """One request of somebody signed in."""
+
+    def __init__(
+        self, app: Isolated, signed_in: SignedIn, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self._app = app
+        self._memory = app.memory
+        self._files = app.files
+        self._signed_in = signed_in
+        self._name = login_of(signed_in)
+        self._login: Login = app.logins.of(signed_in)
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+
+    async def answer(self, path: str) -> None:
+        if path.startswith("file="):
+            await self._file(path.removeprefix("file="))
+            return
+        if path.startswith("file/"):
+            await self._file(path.removeprefix("file/"))
+            return
+        is_post = self._scope["method"] == "POST"
+        match path.rstrip("/").split("/"):
+            case ["queue", "join"]:
+                await self._join(None)
+            case ["queue", "data"]:
+                await self._queue_data()
+            case ["run" | "api", api_name]:
+                await self._run(api_name)
+            case ["call", api_name] if is_post:
+                await self._join(api_name)
+            case ["call", "v2", api_name] if is_post:
+                await self._call_by_names(api_name)
+            case ["call", _, event_id] | ["call", "v2", _, event_id]:
+                await self._listen(event_id)
+            case ["cancel"]:
+                await self._cancel()
+            case ["reset"]:
+                await self._reset()
+            case ["component_server"]:
+                await self._component_server()
+            case ["stream", event_id] if is_post:
+                await self._stream_to(event_id)
+            case ["stream", event_id, "close"] if is_post:
+                self._login.tab_of(event_id, self._memory)
+                await self._go_on()
+            case ["stream", tab, run, component, file]:
+                tab = self._tab(tab).name
+                await self._go_on_at(f"stream/{tab}/{run}/{component}/{file}")
+            case ["heartbeat", tab]:
+                await self._heartbeat(tab)
+            case ["upload"]:
+                await self._upload()
+            case ["upload_progress"]:
+                await self._upload_progress()
+            case _:
+                await self._go_on()
+
+    # Events
+
+    async def _join(self, api_name: str | None) -> None:
+        body, raw = await self._read_event()
+        if api_name is not None:  # The short form, which knows no index and may leave out the tab.
+            body.pop("fn_index", None)
+            if body.get(_HASH) is None:
+                body[_HASH] = self._app.new_name()
+        tab = self._tab(body.get(_HASH))
+        self._fn(tab.name, api_name, body)
+        await self._files.must_be_allowed(self._signed_in, raw, body)
+        with self._login.running(tab):
+            await self._login.use(tab)
+            answer = await self._asked(bodies.write_json({**body, _HASH: tab.name}))
+            if answer.status == 200:
+                self._login.owns(json.loads(answer.body)["event_id"], tab)
+        await answer.pass_on(self._send)
+
+    async def _call_by_names(self, api_name: str) -> None:
+        raw = await bodies.whole(self._receive)
+        body = bodies.read_json(raw)
+        fn = self._by_name(self._memory.fns(None), api_name)
+        _keep_drawings_apart(self._name, fn, body.values())
+        await self._files.must_be_allowed(self._signed_in, raw, body)
+        with self._login.running(None):
+            await self._login.make_room()
+            answer = await self._asked(bodies.write_json(body), may_stumble=True)
+            if answer.status == 200:
+                event_id = json.loads(answer.body)["event_id"]
+                tab = Tab(self._memory, event_id)  # Gradio takes the event for a tab of its own.
+                self._login.owns(event_id, tab)
+                await self._login.use(tab)
+        await answer.pass_on(self._send)
+
+    async def _run(self, api_name: str) -> None:
+        body, raw = await self._read_event()
+        tab = None if body.get(_HASH) is None else self._tab(body[_HASH])
+        self._fn(None if tab is None else tab.name, api_name, body)
+        await self._files.must_be_allowed(self._signed_in, raw, body)
+        with self._login.running(tab):
+            if tab is not None:
+                await self._login.use(tab)
+                body[_HASH] = tab.name
+            await self._go_on_with(body)
+
+    async def _listen(self, event_id: str) -> None:
+        tab = self._login.tab_of(event_id, self._memory)
+        if not self._memory.has_messages(tab.name):
+            raise HTTPException(404)
+        with self._login.streaming(tab):
+            await self._go_on()
+
+    async def _stream_to(self, event_id: str) -> None:
+        tab = self._login.tab_of(event_id, self._memory)
+        if not self._memory.is_streamed_to(event_id):
+            raise HTTPException(404)
+        body, raw = await self._read_event()
+        _keep_drawings_apart(tab.name, self._memory.fn_of(event_id), body["data"])
+        await self._files.must_be_allowed(self._signed_in, raw, body)
+        await self._go_on_with({**body, _HASH: tab.name, "event_id": event_id})
+
+    async def _cancel(self) -> None:
+        body = bodies.read_json(await bodies.whole(self._receive))
+        event_id, fn_index = body.get("event_id"), body.get("fn_index")
+        if not isinstance(event_id, str) or not bodies.is_number(fn_index):
+            raise HTTPException(400, "To cancel takes the event_id and the fn_index of the event.")
+        tab = self._login.tab_of(event_id, self._memory)
+        await self._go_on_with({_HASH: tab.name, "event_id": event_id, "fn_index": fn_index})
+
+    async def _reset(self) -> None:
+        event_id = bodies.read_json(await bodies.whole(self._receive)).get("event_id")
+        if not isinstance(event_id, str):
+            raise HTTPException(400, "event_id is missing.")
+        await self._go_on_with({"event_id": event_id})
+
+    async def _component_server(self) -> None:
+        if forms.is_form(self._scope):
+            form = await forms.read(self._scope, self._receive)
+            fields, path_search = form.fields, b""
+        else:
+            path_search = await bodies.whole(self._receive)
+            form, fields = None, bodies.read_json(path_search)
+        tab = self._tab(fields.get(_HASH))
+        self._must_serve(tab, fields)
+        await self._files.must_be_allowed(self._signed_in, path_search, fields)
+        fields = {**fields, _HASH: tab.name}
+        if form is not None and isinstance(fields.get("id"), str):
+            # An ImageEditor keeps what is sent to it under the sender's name, for everybody.
+            fields["id"] = within(tab.name, fields["id"], called="id")
+        with self._login.running(tab):
+            await self._login.use(tab)
+            if form is None:
+                answer = await self._asked(bodies.write_json(fields), may_stumble=True)
+            else:
+                upload = self._login.upload(self._app.logins.now(), limit=self._app.upload_limit)
+                upload.size, upload.files = form.size, len(form.files)
+                answer = await self._asked(*forms.written(form, fields), may_stumble=True)
+            await answer.pass_on(self._send)
+
+    # Tabs
+
+    async def _queue_data(self) -> None:
+        name, query = query_within(self._name, self._scope["query_string"], called=_HASH)
+        tab = Tab(self._memory, name)
+        if not self._memory.has_messages(name):
+            await self._say(SESSION_EXPIRED)  # Gradio says so too, and then breaks the connection.
+            return
+        with self._login.streaming(tab):
+            await self._app.inner({**self._scope, "query_string": query}, self._receive, self._send)
+
+    async def _heartbeat(self, name: str) -> None:
+        tab = self._tab(name)
+        with self._login.streaming(tab):
+            await self._login.use(tab)  # Its end runs the app's unload events in this tab.
+            await self._go_on_at(f"heartbeat/{tab.name}")
+
+    # Files
+
+    async def _file(self, path: str) -> None:
+        if not await self._files.may_be_fetched(self._signed_in, path):
+            raise HTTPException(404)
+        await self._go_on()
+
+    async def _upload(self) -> None:
+        scope = self._scope
+        if scope["query_string"]:
+            _, query = query_within(self._name, scope["query_string"], called="upload_id")
+            scope = {**scope, "query_string": query}
+        upload = self._login.upload(self._app.logins.now(), limit=self._app.upload_limit)
+        counted = counted_upload(
+            scope, self._receive, upload, self._login, limit=self._app.upload_limit
+        )
+        answer = _Answer()
+        await self._app.inner(_uncompressed(scope), counted.receive, answer.keep)
+        if counted.refusal is not None:
+            raise counted.refusal
+        if answer.status == 200:
+            await self._files.claim_uploads(self._signed_in, json.loads(answer.body))
+        await answer.pass_on(self._send)
+
+    async def _upload_progress(self) -> None:
+        name, query = query_within(self._name, self._scope["query_string"], called="upload_id")
+        with self._login.streaming(Tab(self._memory, name)):
+            await self._app.inner({**self._scope, "query_string": query}, self._receive, self._send)
+
+    # What they have in common
+
+    def _tab(self, name: object) -> Tab:
+        return Tab(self._memory, within(self._name, name, called=_HASH))
+
+    async def _read_event(self) -> tuple[Body, bytes]:
+        raw = await bodies.whole(self._receive)
+        body = bodies.fields(bodies.read_json(raw), bodies.EVENT)
+        if "data" not in body:
+            raise HTTPException(400, "data is missing: the list of the event's inputs.")
+        return body, raw
+
+    def _fn(self, tab: str | None, api_name: str | None, body: Body) -> None:
+        """The event exists for this tab and takes this data. Raises HTTPException."""
+        fns = self._memory.fns(tab)
+        index = body.get("fn_index")
+        if index is not None:
+            fn = fns.get(index)
+        elif api_name is not None:
+            fn = self._by_name(fns, api_name)
+        else:
+            raise HTTPException(400, "fn_index is missing: the number of the event.")
+        if fn is None:
+            raise HTTPException(404, "This app has no such event.")
+        expected = {len(fn.inputs)}
+        if index is None:
+            expected.add(sum(not block.skip_api for block in fn.inputs))
+        sent = len(body["data"])
+        if sent not in expected and (fn.batch or sent < min(expected)) and not fn.cancels:
+            # In a batch what one of them leaves out is missing for all.
+            raise HTTPException(400, f"This event takes {len(fn.inputs)} inputs, not {sent}.")
+        _keep_drawings_apart(tab or self._name, fn, body["data"])
+
+    def _by_name(self, fns: dict[int, Any], api_name: str) -> Any:
+        for fn in fns.values():
+            if fn.api_name == api_name:
+                return fn
+        raise HTTPException(404, "This app has no such event.")
+
+    def _must_serve(self, tab: Tab, fields: Body) -> None:
+        number, name = fields.get("component_id"), fields.get("fn_name")
+        if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 16:
+            number = int(number)
+        component = self._memory.components(tab.name).get(number) if type(number) is int else None
+        fn = getattr(component, name, None) if isinstance(name, str) else None
+        if not getattr(fn, "_is_server_fn", False):
+            raise HTTPException(404, "This app has no such function.")
+        if "data" not in fields and not forms.is_form(self._scope):
+            raise HTTPException(400, "data is missing: the input of the function.")
+
+    async def _say(self, event: bytes) -> None:
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": event})
+
+    async def _go_on(self) -> None:
+        await self._app.inner(self._scope, self._receive, self._send)
+
+    async def _go_on_at(self, path: str) -> None:
+        whole = f"{self._app.path}{_API}{path}"
+        scope = {**self._scope, "path": whole, "raw_path": whole.encode("ascii", "ignore")}
+        await self._app.inner(scope, self._receive, self._send)
+
+    async def _go_on_with(self, body: Body) -> None:
+        scope, receive = self._with_body(bodies.write_json(body), _JSON)
+        await self._app.inner(scope, receive, self._send)
+
+    async def _asked(
+        self, body: bytes, content_type: bytes = _JSON, *, may_stumble: bool = False
+    ) -> _Answer:
+        """The whole answer, not yet passed on. Raises HTTPException where Gradio `may_stumble` over what was sent."""
+        scope, receive = self._with_body(body, content_type)
+        answer = _Answer()
+        try:
+            await self._app.inner(_uncompressed(scope), receive, answer.keep)
+        except (HTTPException, DomainError):
+            raise
+        except Exception as error:
+            if not may_stumble:
+                raise
+            log.warning("not understood by Gradio", path=scope["path"], exc_info=error)
+            raise HTTPException(400, "The app cannot read what was sent.") from error
+        return answer
+
+    def _with_body(self, body: bytes, content_type: bytes) -> tuple[Scope, Receive]:
+        scope, receive = bodies.replaced(self._scope, body, content_type)
+        return scope, bodies.followed_by(receive, self._receive)
+
+
+def _keep_drawings_apart(tab: str, fn: Any, values: Iterable[Any]) -> None:
+    """An ImageEditor keeps what is drawn for everybody together, under the name that each drawing's sender chose."""
+    if any(hasattr(block, "blob_storage") for block in fn.inputs):
+        for value in values:
+            if isinstance(value, dict) and value.get("id") is not None:
+                value["id"] = within(tab, value["id"], called="id")

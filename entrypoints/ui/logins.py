@@ -1,0 +1,176 @@
+"""What each login has in Gradio's memory: its tabs, events, streams and uploads, how many it may have, and its end."""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from starlette.exceptions import HTTPException
+
+from domain.model.caller import SignedIn
+from domain.model.session import SessionId
+from entrypoints.ui import caps
+
+
+class Keeper(Protocol):
+    """A mounted app, as far as it keeps things for tabs."""
+
+    def is_under_way(self, event_id: str) -> bool:
+        """Whether it is queued or running."""
+
+    async def forget(self, tab: str) -> None:
+        """All that is kept for the tab; its queued events go, running ones speak to nobody any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    keeper: Keeper
+    name: str
+    """As Gradio knows it, the login included."""
+
+
+@dataclass(slots=True)
+class Upload:
+    at: float
+    files: int = 0
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Login:
+    tabs: OrderedDict[Tab, None] = field(default_factory=OrderedDict)
+    """The longest unused first."""
+    events: OrderedDict[str, Tab] = field(default_factory=OrderedDict)
+    """Of each event the tab it speaks to, the latest last."""
+    under_way: dict[str, Tab] = field(default_factory=dict)
+    direct: Counter[Tab | None] = field(default_factory=Counter)
+    """Events that run within their request, without the queue."""
+    streams: Counter[Tab] = field(default_factory=Counter)
+    uploads: deque[Upload] = field(default_factory=deque)
+
+    def tab_of(self, event_id: str, keeper: Keeper) -> Tab:
+        """Raises HTTPException for an event of somebody else, or of another app, as for one that never was."""
+        tab = self.events.get(event_id)
+        if tab is None or tab.keeper is not keeper:
+            raise HTTPException(404)
+        return tab
+
+    def owns(self, event_id: str, tab: Tab) -> None:
+        self.events[event_id] = self.under_way[event_id] = tab
+        while len(self.events) > caps.EVENT_IDS:
+            self.events.popitem(last=False)
+
+    def must_have_room_for_an_event(self) -> None:
+        """Raises HTTPException."""
+        self._count_events()
+        if len(self.under_way) + self.direct.total() >= caps.EVENTS:
+            raise HTTPException(
+                429, f"{caps.EVENTS} of your events are waiting or running: let one of them finish."
+            )
+
+    @contextmanager
+    def running(self, tab: Tab | None) -> Iterator[None]:
+        self.must_have_room_for_an_event()
+        with _counted(self.direct, tab):
+            yield
+
+    @contextmanager
+    def streaming(self, tab: Tab) -> Iterator[None]:
+        if self.streams.total() >= caps.STREAMS:
+            raise HTTPException(
+                429, f"You have {caps.STREAMS} open streams: close some tabs of this service."
+            )
+        with _counted(self.streams, tab):
+            yield
+
+    async def use(self, tab: Tab) -> None:
+        """Raises HTTPException when there is one too many and all are in use."""
+        if tab in self.tabs:
+            self.tabs.move_to_end(tab)
+            return
+        await self.make_room(tab)
+
+    async def make_room(self, tab: Tab | None = None) -> None:
+        """For one more tab, which counts at once."""
+        unused = self._longest_unused() if len(self.tabs) >= caps.TABS else None
+        if tab is not None:
+            self.tabs[tab] = None
+        if unused is not None:
+            del self.tabs[unused]
+            await unused.keeper.forget(unused.name)
+
+    async def forget(self) -> bool:
+        """All its tabs; whether that is all. An event that is still running may come back to its tab once more."""
+        for tab in tuple(self.tabs):
+            await tab.keeper.forget(tab.name)
+        self._count_events()
+        return not self.under_way and not self.streams and not self.direct
+
+    def upload(self, now: float, *, limit: int) -> Upload:
+        """Begins one; raises HTTPException when the last hour has had enough."""
+        while self.uploads and self.uploads[0].at <= now - caps.HOUR:
+            self.uploads.popleft()
+        upload = Upload(at=now)
+        self.uploads.append(upload)
+        self.must_have_room_for_uploads(limit=limit)
+        return upload
+
+    def must_have_room_for_uploads(self, *, limit: int) -> None:
+        """Raises HTTPException; `limit` is the bytes of one upload."""
+        files = sum(upload.files for upload in self.uploads)
+        size = sum(upload.size for upload in self.uploads)
+        if files > caps.FILES_PER_HOUR or size > caps.UPLOADS_PER_HOUR * limit:
+            raise HTTPException(
+                429,
+                f"Within an hour {caps.FILES_PER_HOUR} files or {caps.UPLOADS_PER_HOUR * limit} bytes "
+                "can be uploaded: try again later.",
+            )
+
+    def _longest_unused(self) -> Tab:
+        self._count_events()
+        busy = {*self.streams, *self.under_way.values(), *self.direct}
+        for tab in self.tabs:
+            if tab not in busy:
+                return tab
+        raise HTTPException(
+            429, f"You have {caps.TABS} tabs of this service in use: close some of them."
+        )
+
+    def _count_events(self) -> None:
+        over = [i for i, tab in self.under_way.items() if not tab.keeper.is_under_way(i)]
+        for event_id in over:
+            del self.under_way[event_id]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logins:
+    """Those that have used a mounted app since this process started, and have not ended."""
+
+    now: Callable[[], float] = lambda: asyncio.get_running_loop().time()
+    """Seconds, from anywhere."""
+    _logins: dict[SessionId, Login] = field(default_factory=dict)
+
+    def of(self, signed_in: SignedIn) -> Login:
+        return self._logins.setdefault(signed_in.session.id, Login())
+
+    def sessions(self) -> Collection[SessionId]:
+        return tuple(self._logins)
+
+    async def forget(self, ended: Collection[SessionId]) -> None:
+        for session_id in ended:
+            login = self._logins.get(session_id)
+            if login is not None and await login.forget():
+                self._logins.pop(session_id, None)
+
+
+@contextmanager
+def _counted(counts: Counter[Any], one: object) -> Iterator[None]:
+    counts[one] += 1
+    try:
+        yield
+    finally:
+        counts[one] -= 1
+        if not counts[one]:
+            del counts[one]

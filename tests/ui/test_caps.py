@@ -1,0 +1,306 @@
+"""Caps: one login has enough and not more, hears why, and leaves nothing behind when it ends."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any, cast
+
+import gradio as gr
+import pytest
+
+from entrypoints.ui import caps
+from entrypoints.ui.logins import Login
+from entrypoints.ui.uploads import CountedUpload
+from tests.ui.attacks import API, is_problem, joins, opened, tag, uploads
+from tests.ui.conftest import Browser, House, Mounts, completed
+
+# Gradio sums up its events with pandas before it puts them away; as an error its warning would keep them for ever.
+
+
+def remembering(gone: list[Any]) -> gr.Blocks:
+    with gr.Blocks() as demo:
+        so_far = gr.State(0, delete_callback=gone.append)
+        shown = gr.Textbox()
+        gr.Button().click(lambda n: (n + 1, str(n + 1)), so_far, [so_far, shown], api_name="count")
+    return cast("gr.Blocks", demo)
+
+
+async def counts(browser: Browser, house: House, tab: str) -> str:
+    await joins(browser, house, "count", None, tab=tab)
+    return str(completed(await browser.told(tab))["output"]["data"][1])
+
+
+def states(house: House) -> set[str]:
+    demo: Any = house.demo
+    return set(demo.state_holder.session_data)
+
+
+@pytest.mark.asvs("2.4.1")
+async def test_of_too_many_tabs_the_longest_unused_goes_and_nobody_elses(mounted: Mounts) -> None:
+    gone: list[Any] = []
+    house = await mounted(remembering(gone))
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    await counts(bob, house, "his")
+    for name in ("first", "second"):
+        await counts(ada, house, name)
+
+    async with opened(house, ada, f"{API}/heartbeat/first"):
+        for number in range(caps.TABS - 1):
+            await counts(ada, house, f"more{number}")
+
+    assert await counts(bob, house, "his") == "2"
+    assert await counts(ada, house, "first") == "2"
+    assert f"second.{tag(ada)}" not in states(house)
+    assert await counts(ada, house, "second") == "1"
+    assert gone[0] == 1
+    assert len([name for name in states(house) if name.endswith(tag(ada))]) == caps.TABS
+
+
+async def test_tabs_in_use_do_not_go_and_one_more_is_refused(mounted: Mounts) -> None:
+    house = await mounted(remembering([]))
+    ada = await house.signed_in()
+
+    async with AsyncExitStack() as open_streams:
+        for number in range(caps.TABS):
+            await open_streams.enter_async_context(opened(house, ada, f"{API}/heartbeat/t{number}"))
+        answer = await ada.http.post(
+            f"{API}/queue/join", json={"data": [None], "fn_index": 0, "session_hash": "more"}
+        )
+
+    assert is_problem(answer, 429)
+    assert "close some" in answer.json()["detail"]
+
+
+async def test_too_many_events_at_once_are_refused_until_one_is_done(mounted: Mounts) -> None:
+    go_on, running = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> str:
+        running.set()
+        await go_on.wait()
+        return "done"
+
+    with gr.Blocks() as demo:
+        gr.Button().click(wait, None, gr.Textbox(), api_name="wait", concurrency_limit=None)
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    async def post(browser: Browser, address: str, tab: str = "mine") -> Any:
+        body = {"data": [], "fn_index": 0, "session_hash": tab}
+        return await browser.http.post(f"{API}/{address}", json=body)
+
+    at_once = await asyncio.gather(*(post(ada, "queue/join") for _ in range(caps.EVENTS + 10)))
+    others = [await post(ada, address) for address in ("run/wait", "call/wait", "queue/join")]
+    by_names = await ada.http.post(f"{API}/call/v2/wait", json={})
+    bobs = await post(bob, "queue/join")
+    go_on.set()
+    await ada.told("mine")
+    await settled(house)
+
+    assert sorted(answer.status_code for answer in at_once) == [200] * caps.EVENTS + [429] * 10
+    assert all(is_problem(answer, 429) for answer in [*others, by_names])
+    assert "finish" in others[0].json()["detail"]
+    assert bobs.status_code == 200
+    assert (await post(ada, "queue/join")).status_code == 200
+
+
+async def test_too_many_open_streams_are_refused(mounted: Mounts) -> None:
+    house = await mounted(remembering([]))
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    async with AsyncExitStack() as open_streams:
+        for _ in range(caps.STREAMS):
+            await open_streams.enter_async_context(opened(house, ada, f"{API}/heartbeat/mine"))
+        one_more = await ada.http.get(f"{API}/heartbeat/mine")
+        async with opened(house, bob, f"{API}/heartbeat/his") as bobs:
+            assert bobs.status == 200
+
+    assert is_problem(one_more, 429)
+    async with opened(house, ada, f"{API}/heartbeat/mine") as again:
+        assert again.status == 200
+
+
+async def post_files(browser: Browser, count: int, size: int = 1) -> Any:
+    files = [("files", (f"{n}.txt", b"x" * size)) for n in range(count)]
+    return await browser.http.post(f"{API}/upload", files=files)
+
+
+async def test_an_upload_has_not_too_many_files(
+    mounted: Mounts, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    house = await mounted(remembering([]))
+    ada = await house.signed_in()
+
+    enough = await post_files(ada, caps.FILES_AT_ONCE)
+    before = sorted(tmp_path.rglob("*"))
+    too_many = await post_files(ada, caps.FILES_AT_ONCE + 1)
+
+    assert (enough.status_code, len(enough.json())) == (200, caps.FILES_AT_ONCE)
+    assert is_problem(too_many, 429)
+    assert str(caps.FILES_AT_ONCE) in too_many.json()["detail"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+async def test_an_hour_has_so_many_files_and_bytes_and_then_a_new_one_begins(
+    mounted: Mounts, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    house = await mounted(remembering([]))
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    login = house.pages.logins.of(
+        await house.app.recognise(ada.http.cookies["gradioapp-session"], activity=False)
+    )
+    await uploads(ada)
+    [first] = login.uploads
+    assert first.files == 1
+    assert first.size > 100
+
+    for change in ({"files": caps.FILES_PER_HOUR}, {"size": caps.UPLOADS_PER_HOUR * 100 * 2**20}):
+        for name, value in change.items():
+            setattr(first, name, value)
+        refused = await post_files(ada, 1)
+        assert is_problem(refused, 429)
+        assert "hour" in refused.json()["detail"]
+        first.files = first.size = 0
+    assert (await post_files(bob, 1)).status_code == 200
+
+    first.files, first.at = caps.FILES_PER_HOUR, first.at - caps.HOUR
+    assert (await post_files(ada, 1)).status_code == 200
+    assert first not in login.uploads
+
+
+async def test_files_are_counted_wherever_the_chunks_break() -> None:
+    body = b"".join(b"--mark\r\nname\r\n\r\n-- content -\r\n" for _ in range(3)) + b"--mark--\r\n"
+
+    for step in range(1, 12):
+        chunks = [body[i : i + step] for i in range(0, len(body), step)]
+        upload = await _counted(chunks)
+        assert (upload.files, upload.size) == (3, len(body)), step
+
+
+async def _counted(chunks: list[bytes]) -> Any:
+    waiting = [
+        {"type": "http.request", "body": chunk, "more_body": number < len(chunks)}
+        for number, chunk in enumerate(chunks, 1)
+    ]
+
+    async def receive() -> Any:
+        return waiting.pop(0)
+
+    login = Login()
+    upload = login.upload(0, limit=10**6)
+    counted = CountedUpload(receive, upload, login, boundary=b"mark", limit=10**6)
+    for _ in chunks:
+        await counted.receive()
+    return upload
+
+
+async def test_no_uploads_are_taken_that_are_no_form(mounted: Mounts) -> None:
+    house = await mounted(remembering([]))
+    ada = await house.signed_in()
+
+    for content_type in ("", "text/plain", "multipart/form-data", "multipart/form-data; boundary="):
+        answer = await ada.http.post(
+            f"{API}/upload", content=b"x", headers={"content-type": content_type}
+        )
+        assert is_problem(answer, 400), content_type
+
+
+@pytest.mark.asvs("7.4.1", "14.2.2")
+async def test_of_a_login_that_ended_nothing_stays(mounted: Mounts) -> None:
+    gone: list[Any] = []
+    house = await mounted(remembering(gone))
+    ada, phone, bob = (
+        await house.signed_in(),
+        await house.signed_in(),
+        await house.signed_in("bob@example.org"),
+    )
+    for browser in (ada, phone, bob):
+        await counts(browser, house, "mine")
+    await joins(ada, house, "count", None, tab="unread")
+    await settled(house)
+    await house.ends(ada)
+
+    await forgets(house)
+
+    queue: Any = house.demo._queue
+    kept = [
+        *states(house),
+        *queue.pending_messages_per_session,
+        *queue.pending_event_ids_session,
+        *house.demo.pending_streams,
+    ]
+    assert {name.rpartition(".")[2] for name in kept} == {tag(phone), tag(bob)}
+    assert gone[0] == 1
+    assert await counts(phone, house, "mine") == "2"
+    assert await counts(bob, house, "mine") == "2"
+
+
+async def test_a_login_that_ended_by_itself_is_forgotten_too(mounted: Mounts) -> None:
+    house = await mounted(remembering([]))
+    ada = await house.signed_in()
+    await counts(ada, house, "mine")
+
+    await settled(house)
+    house.passes(hours=13)
+    await forgets(house)
+
+    assert states(house) == set()
+    assert house.pages.logins.sessions() == ()
+
+
+async def test_a_login_that_ended_is_asked_after_until_its_last_event_is_over(
+    mounted: Mounts,
+) -> None:
+    go_on, running, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def wait(said: int) -> int:
+        running.set()
+        await go_on.wait()
+        over.set()
+        return said
+
+    with gr.Blocks() as demo:
+        so_far = gr.State(0)
+        gr.Button().click(wait, so_far, so_far, api_name="wait")
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    await joins(ada, house, "wait", None, tab="mine")
+    await running.wait()
+    await house.ends(ada)
+
+    await forgets(house)
+    assert len(house.pages.logins.sessions()) == 1
+    go_on.set()
+    await settled(house)
+    await forgets(house)
+
+    assert states(house) == set()
+    assert house.pages.logins.sessions() == ()
+    await joins(bob, house, "wait", None, tab="his")
+    assert completed(await bob.told("his"))["success"]
+
+
+async def settled(house: House) -> None:
+    """Once Gradio has put away its events: it tells of their end before."""
+    queue: Any = house.demo._queue
+    for _ in range(2000):
+        if not queue.event_ids_to_events:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(len(queue.event_ids_to_events))
+
+
+async def forgets(house: House) -> None:
+    """As the service does every half minute."""
+    logins = house.pages.logins
+    await logins.forget(await house.app.ended_sessions(logins.sessions()))
+
+
+async def test_gradio_keeps_more_than_one_login_may_have(mounted: Mounts) -> None:
+    house = await mounted(remembering([]))
+    demo: Any = house.demo
+
+    assert demo.state_holder.capacity == caps.ALL_TABS
+    assert demo._queue.pending_messages_per_session.max_size == caps.ALL_TABS
+    per_account = caps.TABS * house.settings.sessions_per_user
+    assert per_account * 10 <= caps.ALL_TABS

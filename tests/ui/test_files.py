@@ -1,0 +1,523 @@
+"""Files: fetched, and named as an input, by the accounts they belong to and by nobody else."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+import pytest
+from gradio.data_classes import _StaticFiles
+
+from entrypoints.ui.files import Claims
+from tests.ui.attacks import (
+    API,
+    as_file,
+    fetches,
+    index_of,
+    is_problem,
+    joins,
+    uploads,
+)
+from tests.ui.conftest import Browser, House, Mounts, completed
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where Gradio keeps the files of this test's apps."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(kept))
+    static = list(_StaticFiles.all_paths)
+    yield kept
+    _StaticFiles.all_paths = static
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """Where the app makes its outputs."""
+    place = tmp_path / "made"
+    place.mkdir()
+    return place
+
+
+def reading(seen: list[str]) -> gr.Blocks:
+    """Reads what it is given."""
+
+    def read(path: str | None) -> str:
+        text = Path(path).read_text() if path else "nothing"
+        seen.append(text)
+        return text
+
+    with gr.Blocks() as demo:
+        file, shown = gr.File(), gr.Textbox()
+        gr.Button().click(read, file, shown, api_name="read")
+    return cast("gr.Blocks", demo)
+
+
+def paths_of(told: list[dict[str, Any]]) -> set[str]:
+    """Every path that was told, in whatever it was wrapped."""
+    found: set[str] = set()
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("path"), str):
+                found.add(value["path"])
+            for inner in value.values():
+                walk(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner)
+
+    walk(told)
+    return found
+
+
+async def everybody(house: House) -> tuple[Browser, Browser, Browser]:
+    return (
+        await house.signed_in(),
+        await house.signed_in("bob@example.org"),
+        house.anonymous(),
+    )
+
+
+async def is_hers_alone(house: House, path: str, ada: Browser, bob: Browser) -> None:
+    assert (await fetches(ada, path)).status_code == 200, path
+    assert (await fetches(bob, path)).status_code == 404, path
+    assert (await fetches(house.anonymous(), path)).status_code == 401, path
+
+
+@pytest.mark.asvs("8.2.2", "8.4.1", "5.3.2")
+async def test_an_upload_is_fetched_by_its_account_alone_on_every_device_and_after_a_restart(
+    mounted: Mounts,
+) -> None:
+    house = await mounted(reading([]))
+    ada, bob, _ = await everybody(house)
+
+    path = await uploads(ada, b"of Ada", upload_id="up")
+
+    await is_hers_alone(house, path, ada, bob)
+    phone = await house.signed_in()
+    assert (await fetches(phone, path)).text == "of Ada"
+    claims: Any = house.pages.claims
+    claims._known.clear()  # As after a restart, and as on another replica.
+    await is_hers_alone(house, path, ada, bob)
+
+
+async def test_who_uploads_the_same_owns_the_same(mounted: Mounts) -> None:
+    house = await mounted(reading([]))
+    ada, bob, _ = await everybody(house)
+
+    assert await uploads(ada, b"same") == await uploads(bob, b"same")
+    hers = await uploads(ada, b"same", "other name.txt")
+
+    assert (await fetches(bob, await uploads(bob, b"same"))).text == "same"
+    assert (await fetches(bob, hers)).status_code == 404
+
+
+def tricks(path: str) -> list[str]:
+    folder, sha, name = path.rsplit("/", 2)
+    here = os.path.relpath(path)
+    return [
+        path,
+        f"/{path}",
+        f"//{path}",
+        f"/../..{path}",
+        f"{folder}/../{Path(folder).name}/{sha}/{name}",
+        f"{folder}//{sha}//{name}",
+        f"{folder}/./{sha}/./{name}",
+        f"{folder}/{sha}/../{sha}/{name}",
+        f"{folder}/nothing/../{sha}/{name}",
+        f"{path}/",
+        f"{path}/.",
+        f"{path}.",
+        f"{path}..",
+        f"{path} ",
+        here,
+        f"./{here}",
+        path.replace("/", "%2F"),
+        path.replace("/", "%252F"),
+        path.replace(".", "%2e"),
+        path.upper(),
+        f"{folder}/{sha.upper()}/{name}",
+        f"{folder}/{sha}/{name.upper()}",
+        f"file://{path}",
+        f"file:{path}",
+        f"FILE://{path}",
+        f"{path}?x=1",
+        f"{path}#x",
+        f"{path}\\",
+        path.replace("/", "\\"),
+    ]
+
+
+@pytest.mark.asvs("5.3.2", "8.2.2")
+async def test_no_way_of_writing_its_path_opens_a_file_of_somebody_else(
+    mounted: Mounts, folder: Path
+) -> None:
+    house = await mounted(reading([]))
+    ada, bob, _ = await everybody(house)
+    path = await uploads(ada, b"of Ada")
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    (folder / "inner").symlink_to(path)
+    ways = [*tricks(path), *tricks(path.replace(str(folder), str(link))), f"{folder}/inner"]
+
+    for way in ways:
+        quoted = way.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+        for address in (f"file={quoted}", f"file={way}", f"file/{quoted}", f"file//{quoted}"):
+            answer = await bob.http.get(f"{API}/{address}")
+            assert answer.status_code in {307, 400, 403, 404}, address
+            assert "of Ada" not in answer.text, address
+    for way in (f"{path}%00", f"{path}%0a", "%00", "", ".", "~", "x" * 5000):
+        assert (await bob.http.get(f"{API}/file={way}")).status_code in {400, 403, 404}, way
+
+
+@pytest.mark.asvs("5.3.2", "8.2.2")
+async def test_no_input_names_a_file_of_somebody_else(mounted: Mounts, folder: Path) -> None:
+    seen: list[str] = []
+    house = await mounted(reading(seen))
+    ada, bob, _ = await everybody(house)
+    path = await uploads(ada, b"of Ada")
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+
+    ways = [*tricks(path), *tricks(path.replace(str(folder), str(link))), f"{path}\0"]
+    for number, way in enumerate(ways):
+        for value in ({"path": way}, as_file(way), as_file(way, url=f"{API}/file={path}")):
+            body = {"data": [value], "session_hash": f"his{number}"}
+            ran = await bob.http.post(f"{API}/run/read", json=body)
+            called = await bob.http.post(f"{API}/call/v2/read", json={"file": value})
+            assert ran.status_code in {400, 500}, way  # An event that fails is a 500 to Gradio.
+            assert called.status_code in {200, 400}, way
+            if called.status_code == 200:
+                there = f"{API}/call/v2/read/{called.json()['event_id']}"
+                assert "event: error" in (await bob.http.get(there)).text
+
+    assert seen == []
+    assert is_problem(await posts(bob, as_file(path)), 400)
+    assert (await ada.gets("read", as_file(path))) == "of Ada"
+
+
+async def posts(browser: Browser, *data: Any, raw: bytes | None = None, **more: Any) -> Any:
+    body = {"data": data, "fn_index": 0, "session_hash": "his"} | more
+    return await browser.http.post(
+        f"{API}/queue/join",
+        content=json.dumps(body) if raw is None else raw,
+        headers={"content-type": "application/json"},
+    )
+
+
+async def test_a_file_of_somebody_else_is_named_nowhere_in_a_body(mounted: Mounts) -> None:
+    seen: list[Any] = []
+    with gr.Blocks() as demo:
+        data = gr.JSON()
+        gr.Button().click(seen.append, data, None, api_name="note")
+    house = await mounted(demo)
+    ada, bob, _ = await everybody(house)
+    path = await uploads(ada)
+    deep: Any = {"path": path}
+    for _ in range(50):
+        deep = [deep] if isinstance(deep, dict) else {"inner": deep}
+
+    escaped = json.dumps({"data": [{"path": path}], "fn_index": 0, "session_hash": "his"})
+    answers = [
+        await posts(bob, {"path": path}),
+        await posts(bob, [{"a": {"path": path, "meta": 1}}]),
+        await posts(bob, deep),
+        await posts(bob, {"path": {"path": path}}),
+        await posts(bob, None, event_data={"value": {"image": as_file(path)}}),
+        await posts(bob, raw=escaped.replace('"path"', '"\\u0070ath"').encode()),
+        await posts(bob, raw=escaped.replace('"path"', '"p\\u0061th"').encode()),
+    ]
+    await bob.stream("his")
+
+    assert all(is_problem(answer, 400) for answer in answers)
+    assert seen == []
+    assert (await posts(bob, {"path": "/etc/hosts", "more": [{"path": "a/b"}]})).status_code == 200
+
+
+async def test_component_functions_and_streams_take_no_file_of_somebody_else(
+    mounted: Mounts,
+) -> None:
+    with gr.Blocks() as demo:
+        explorer = gr.FileExplorer(root_dir="domain")
+        audio = gr.Audio(sources=["microphone"], streaming=True, type="filepath")
+        audio.stream(str, audio, gr.Textbox(), api_name="hear", time_limit=30)
+    house = await mounted(demo)
+    ada, bob, _ = await everybody(house)
+    path = await uploads(ada)
+    event_id = await joins(bob, house, "hear", None, tab="his")
+
+    served = await bob.http.post(
+        f"{API}/component_server",
+        json={
+            "data": [{"path": path}],
+            "component_id": explorer._id,
+            "fn_name": "ls",
+            "session_hash": "his",
+        },
+    )
+    streamed = await bob.http.post(
+        f"{API}/stream/{event_id}", json={"data": [as_file(path)], "session_hash": "his"}
+    )
+    await bob.http.post(f"{API}/stream/{event_id}/close")
+
+    assert is_problem(served, 400)
+    assert is_problem(streamed, 400)
+
+
+def giving(made: Path) -> gr.Blocks:
+    """An app that gives files in every way there is; each is made of what was asked for."""
+
+    def file(said: str, name: str = "a.txt") -> str:
+        path = made / f"{said}-{name}"
+        path.write_text(f"{said} {name}")
+        return str(path)
+
+    def files(said: str) -> list[str]:
+        return [file(said, "1.txt"), file(said, "2.txt")]
+
+    def gallery(said: str) -> list[tuple[str, str]]:
+        return [(file(said, "1.txt"), "one"), (file(said, "2.txt"), "two")]
+
+    def chat(said: str) -> list[dict[str, Any]]:
+        return [
+            {"role": "user", "content": said},
+            {"role": "assistant", "content": {"path": file(said)}},
+        ]
+
+    def grow(said: str) -> Iterator[str]:
+        for step in range(3):
+            yield file(said, f"{step}.txt")
+
+    async def grow_slowly(said: str) -> AsyncIterator[list[tuple[str, str]]]:
+        shown: list[tuple[str, str]] = []
+        for step in range(3):
+            shown = [*shown, (file(said, f"{step}.txt"), "")]
+            yield shown
+            await asyncio.sleep(0)
+
+    def batch(said: list[str]) -> list[list[str]]:
+        return [[file(one) for one in said]]
+
+    def update(said: str) -> Any:
+        return gr.File(value=file(said), label="changed")
+
+    with gr.Blocks() as demo:
+        said = gr.Textbox()
+        single, several = gr.File(), gr.File(file_count="multiple")
+        many, talk = gr.Gallery(), gr.Chatbot()
+        button = gr.Button()
+        button.click(file, said, single, api_name="file")
+        button.click(file, said, gr.DownloadButton(), api_name="download")
+        button.click(files, said, several, api_name="files")
+        button.click(gallery, said, many, api_name="gallery")
+        button.click(chat, said, talk, api_name="chat")
+        button.click(grow, said, single, api_name="grow")
+        button.click(grow_slowly, said, many, api_name="grow_slowly")
+        button.click(batch, said, single, api_name="batch", batch=True, max_batch_size=4)
+        button.click(update, said, single, api_name="update")
+
+        @gr.render(  # type: ignore[untyped-decorator]
+            inputs=said, triggers=[said.submit]
+        )
+        def show(said: str) -> None:
+            if said:
+                gr.File(value=file(said))
+
+    return cast("gr.Blocks", demo)
+
+
+@pytest.mark.asvs("8.2.2", "8.4.1")
+@pytest.mark.parametrize(
+    ("how", "count"),
+    [
+        *(("file", 1), ("download", 1), ("files", 2), ("gallery", 2), ("chat", 1)),
+        *(("grow", 3), ("grow_slowly", 3), ("batch", 1), ("update", 1), ("render", 1)),
+    ],
+)
+async def test_an_output_is_fetched_by_who_asked_for_it_alone(
+    mounted: Mounts, made: Path, folder: Path, how: str, count: int
+) -> None:
+    house = await mounted(giving(made))
+    ada, bob, _ = await everybody(house)
+    if how == "render":
+        index = next(i for i, fn in house.demo.fns.items() if fn.renderable)
+    else:
+        index = index_of(house, how)
+
+    await ada.http.post(
+        f"{API}/queue/join",
+        json={"data": ["ada"], "fn_index": index, "session_hash": "mine"},
+    )
+    told = await ada.told("mine")
+
+    assert completed(told)["success"], told
+    given = [path for path in folder.rglob("*ada*") if path.is_file()]  # noqa: ASYNC240
+    assert len(given) == count
+    for path in given:
+        await is_hers_alone(house, str(path), ada, bob)
+    assert how == "render" or paths_of(told) <= {*map(str, given)}
+
+
+async def test_two_in_one_batch_get_each_their_own(mounted: Mounts, made: Path) -> None:
+    sizes: list[int] = []
+    go_on, reached = asyncio.Event(), asyncio.Event()
+
+    async def batch(said: list[str]) -> list[list[str]]:
+        sizes.append(len(said))
+        reached.set()
+        await go_on.wait()
+        for one in said:
+            (made / one).write_text(one)
+        return [[str(made / one) for one in said]]
+
+    with gr.Blocks() as demo:
+        gr.Button().click(
+            batch, gr.Textbox(), gr.File(), api_name="batch", batch=True, max_batch_size=4
+        )
+    house = await mounted(demo)
+    ada, bob, _ = await everybody(house)
+    await joins(ada, house, "batch", "first", tab="earlier")
+    await reached.wait()
+
+    await joins(ada, house, "batch", "ada", tab="mine")
+    await joins(bob, house, "batch", "bob", tab="his")
+    go_on.set()
+    [hers] = paths_of(await ada.told("mine"))
+    [his] = paths_of(await bob.told("his"))
+
+    assert sizes == [1, 2]
+    await is_hers_alone(house, hers, ada, bob)
+    await is_hers_alone(house, his, bob, ada)
+
+
+async def test_an_output_without_the_queue_is_claimed_too(mounted: Mounts, made: Path) -> None:
+    house = await mounted(giving(made))
+    ada, bob, _ = await everybody(house)
+
+    answer = await ada.http.post(f"{API}/run/gallery", json={"data": ["ada"]})
+
+    for path in paths_of(answer.json()["data"]):
+        await is_hers_alone(house, path, ada, bob)
+
+
+async def test_what_somebody_writes_is_not_taken_for_a_file_that_was_given(
+    mounted: Mounts,
+) -> None:
+    """An innocent app that shows JSON: its answer is made of the caller's own words."""
+    with gr.Blocks() as demo:
+        text, shown = gr.Textbox(), gr.JSON()
+        gr.Button().click(json.loads, text, shown, api_name="show")
+        gr.Button().click(
+            lambda said: gr.JSON(value=json.loads(said)), text, shown, api_name="change"
+        )
+
+        @gr.render(  # type: ignore[untyped-decorator]
+            inputs=text, triggers=[text.submit]
+        )
+        def render(said: str) -> None:
+            if said:
+                gr.JSON(value=json.loads(said))
+
+    house = await mounted(demo)
+    ada, bob, _ = await everybody(house)
+    path = await uploads(ada)
+    words = json.dumps(as_file(path, url=f"{API}/file={path}"))
+
+    await bob.gets("show", words)
+    await bob.gets("change", words)
+    index = next(i for i, fn in house.demo.fns.items() if fn.renderable)
+    await bob.http.post(
+        f"{API}/queue/join", json={"data": [words], "fn_index": index, "session_hash": "his"}
+    )
+    await bob.told("his")
+
+    assert (await fetches(bob, path)).status_code == 404
+
+
+async def test_a_picture_of_lines_is_no_more_public_than_others(mounted: Mounts) -> None:
+    """Gradio makes an SVG of an app that does not run a static file, for everybody."""
+    with gr.Blocks() as demo:
+        picture = gr.Image(type="filepath")
+        gr.Button().click(lambda path: path, picture, picture, api_name="show")
+    house = await mounted(demo)
+    ada, bob, _ = await everybody(house)
+    path = await uploads(ada, b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.svg")
+
+    told = await ada.runs("show", as_file(path))
+
+    for there in paths_of(told) | {path}:
+        await is_hers_alone(house, there, ada, bob)
+
+
+async def test_what_the_app_shows_to_everybody_is_fetched_by_everybody(
+    mounted: Mounts, made: Path
+) -> None:
+    seen: list[str] = []
+    default, example, still = made / "default.txt", made / "example.txt", made / "still.txt"
+    for file in (default, example, still):
+        file.write_text(file.stem)
+    gr.set_static_paths([still])
+    with gr.Blocks() as demo:
+        shown = gr.File(value=str(default))
+        gr.Examples([[str(example)]], inputs=[shown])
+        gr.Button().click(
+            lambda path: seen.append(Path(path).read_text()), shown, None, api_name="read"
+        )
+    house = await mounted(demo)
+    ada, _, _ = await everybody(house)
+
+    config = (await ada.http.get("/gradio/config")).json()
+    paths = {path for path in paths_of([config]) if path.startswith("/")}
+    paths |= paths_of(await ada.runs("load_example", 0))
+    texts = {(await fetches(ada, path)).text for path in [*paths, str(still)]}
+
+    assert texts == {"default", "example", "still"}
+    for path in paths:
+        await ada.runs("read", as_file(path))
+    assert set(seen) == {"default", "example"}
+
+
+async def test_a_static_folder_around_ours_makes_nothing_public(
+    mounted: Mounts, folder: Path
+) -> None:
+    gr.set_static_paths([folder.parent])
+    house = await mounted(reading([]))
+    ada, bob, _ = await everybody(house)
+
+    await is_hers_alone(house, await uploads(ada), ada, bob)
+
+
+async def test_somebody_elses_upload_is_not_watched(mounted: Mounts) -> None:
+    house = await mounted(reading([]))
+    ada, bob, _ = await everybody(house)
+    await uploads(ada, b"x" * 1000, "secret name.txt", upload_id="up")
+
+    told = [
+        await bob.http.get(f"{API}/upload_progress?upload_id=up"),
+        await bob.http.get(f"{API}/upload_progress?upload%5Fid=up.{ada.session.id.hex}"),  # type: ignore[union-attr]
+    ]
+    own = await ada.http.get(f"{API}/upload_progress?upload_id=up")
+
+    assert [answer.status_code for answer in told] == [404, 404]
+    assert "done" in own.text
+
+
+async def test_what_was_claimed_once_costs_no_further_query(mounted: Mounts, made: Path) -> None:
+    house = await mounted(giving(made))
+    ada, _, _ = await everybody(house)
+    path = next(iter(paths_of(await ada.runs("file", "ada"))))
+    claims = Claims(NoStore())  # type: ignore[arg-type]
+    claims._known.update(house.pages.claims._known)
+    house.pages.claims._app = claims._app
+
+    assert path in paths_of(await ada.runs("file", "ada"))
+    assert (await fetches(ada, path)).status_code == 200
+
+
+class NoStore:
+    """Fails whoever asks it."""
