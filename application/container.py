@@ -118,6 +118,7 @@ class Composition(containers.DeclarativeContainer):
         add_sample_users=providers.Singleton(
             uc.AddSampleUsers, **_work, users=users, hasher=hasher
         ),
+        find_sample_users=providers.Singleton(uc.FindSampleUsers, **_work, hasher=hasher),
         list_users=providers.Singleton(uc.ListUsers, **_work, users=users),
         get_user=providers.Singleton(uc.GetUser, **_work, users=users),
         find_user=providers.Singleton(uc.FindUser, **_work, users=users),
@@ -173,18 +174,20 @@ def build(settings: Settings) -> Composition:
 
 
 @asynccontextmanager
-async def running(container: Composition) -> AsyncIterator[None]:
-    """Brings the store up to date (dev) or insists that it is (prod), and lets go of everything at the end.
+async def running(container: Composition, *, serves: bool = True) -> AsyncIterator[None]:
+    """Brings the store up to date (dev) or insists that it is (prod), and lets go of everything at the end; where it
+    `serves`, accounts with a known password are made or refused as the settings say.
     Raises SettingsInvalid, StoreUnavailable."""
     settings: Settings = container.settings()
     if settings.uses_data_dir:
         private_folder(settings.data_dir)
+        private_folder(settings.data_dir / "gradio")
     engine = container.engine()
     try:
         if engine is not None:
             await _prepare(engine, migrates=settings.environment == "dev")
-        if settings.sample_users:
-            await container.use_cases().add_sample_users()
+        if serves:
+            await _sample_users(container, settings)
         yield
     finally:
         container.hasher().close()
@@ -198,4 +201,17 @@ async def _prepare(engine: AsyncEngine, *, migrates: bool) -> None:
     elif pending := await schema.pending(engine):
         raise SettingsInvalid(
             [f"The database misses {len(pending)} migrations. Type: gradioapp db upgrade"]
+        )
+
+
+async def _sample_users(container: Composition, settings: Settings) -> None:
+    use_cases: uc.UseCases = container.use_cases()
+    if settings.sample_users:
+        await use_cases.add_sample_users()
+    elif settings.environment == "prod" and (emails := await use_cases.find_sample_users()):
+        raise SettingsInvalid(
+            [
+                f"{email} has the password of the sample users. Type: gradioapp users disable {email}"
+                for email in emails
+            ]
         )

@@ -203,11 +203,23 @@ def load(*, env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     try:
         settings = Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg]
     except ValidationError as error:
-        raise SettingsInvalid(faults + [_sentence(fault) for fault in error.errors()]) from error
+        faults += [_sentence(fault) for fault in error.errors()]
+        raise SettingsInvalid(faults + _other_faults(error, env_file, overrides)) from error
     faults += _faults(settings)
     if faults:
         raise SettingsInvalid(faults)
     return settings
+
+
+def _other_faults(
+    error: ValidationError, env_file: Path | None, overrides: Mapping[str, Any]
+) -> list[str]:
+    """What else is wrong, as far as it does not speak of the settings that could not be read."""
+    unread = {str(fault["loc"][0]).removeprefix(PREFIX).lower() for fault in error.errors()}
+    defaults = {name: Settings.model_fields[name].get_default() for name in unread}
+    settings = Settings(_env_file=env_file, **{**overrides, **defaults})  # type: ignore[call-arg]
+    names = [f"{PREFIX}{name.upper()}" for name in unread]
+    return [fault for fault in _faults(settings) if not any(name in fault for name in names)]
 
 
 def pass_on(values: Mapping[str, str]) -> None:
@@ -278,6 +290,11 @@ def _faults(settings: Settings) -> list[str]:
             f"{PREFIX}HOST={settings.host} is reachable from other machines: set {PREFIX}PUBLIC_URL to the https:// "
             f"address people type, or {PREFIX}ALLOW_HTTP=true with {PREFIX}PUBLIC_URL to try it on a trusted network"
         )
+    is_reachable = public is not None and not is_loopback_name(_host(public))
+    if settings.sample_users and (is_reachable or not is_loopback_name(settings.host)):
+        faults.append(
+            f"{PREFIX}SAMPLE_USERS have a password that everybody knows: they are for this machine alone"
+        )
     if settings.allow_http and public is None:
         faults.append(
             f"{PREFIX}ALLOW_HTTP needs {PREFIX}PUBLIC_URL: the http:// address people type"
@@ -303,7 +320,7 @@ def _prod_faults(settings: Settings) -> list[str]:
         f"{PREFIX}SAMPLE_USERS is for dev only": settings.sample_users,
         f"{PREFIX}RELOAD is for dev only": settings.reload,
         f"{PREFIX}TRUSTED_PROXIES trusts everybody: name the proxy's addresses": any(
-            network.prefixlen == 0 for network in settings.trusted_proxies
+            network.prefixlen < _WIDEST[network.version] for network in settings.trusted_proxies
         ),
     }
     opened = [name for name in _GRADIO_OPENINGS if os.environ.get(name, "").lower() not in _OFF]
@@ -313,6 +330,8 @@ def _prod_faults(settings: Settings) -> list[str]:
 
 
 _OFF: Final = {"", "0", "false"}
+_WIDEST: Final = {4: 8, 6: 7}
+"""Bits: the private networks 10.0.0.0/8 and fc00::/7."""
 
 
 def _host(url: str) -> str:

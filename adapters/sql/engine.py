@@ -1,5 +1,7 @@
 """Connections: which dialect a URL means, how long to wait, and where a SQLite transaction begins."""
 
+import os
+from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, event, make_url
@@ -78,6 +80,12 @@ def _is_sqlite(url: URL) -> bool:
 
 def _sqlite(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
     engine = create_async_engine(url, connect_args={"timeout": WAIT}, **options)
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def make_private(*_: object) -> None:
+        # SQLite would make it as the umask says; what it puts beside it has the mode of the file.
+        with suppress(OSError):  # SQLite says why.
+            os.close(os.open(str(url.database), os.O_RDWR | os.O_CREAT, 0o600))
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -36,6 +36,7 @@ from application.use_cases.users import (
     CreateUser,
     DisableUser,
     EnableUser,
+    FindSampleUsers,
     FindUser,
     GetUser,
     GrantRole,
@@ -59,6 +60,7 @@ class UseCases:
     # users
     create_user: CreateUser
     add_sample_users: AddSampleUsers
+    find_sample_users: FindSampleUsers
     list_users: ListUsers
     get_user: GetUser
     find_user: FindUser

@@ -1,8 +1,9 @@
 """Signing in and out, recognising who is there, and setting the service up."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
-from domain.errors import EmailInvalid, SessionEnded, SignInRefused, UserNotFound
+from domain.errors import EmailInvalid, SessionEnded, SignInRefused, StoreUnavailable, UserNotFound
 from domain.model.caller import Caller, SignedIn
 from domain.model.password import checked_new_password
 from domain.model.session import Device
@@ -28,7 +29,7 @@ class LogIn:
     ) -> Opened:
         """Opens a session; the one this browser still had, `replacing`, ends.
         Raises SignInThrottled, SignInRefused, HashingBusy."""
-        account = email.strip().casefold()[:254]
+        account = _account(email)
         self.auth.attempt(address=device.address, account=account)
         before, verdict = await self.auth.recognise(await self._find(email), password)
         async with self.units_of_work.writing() as work:
@@ -56,6 +57,14 @@ class LogIn:
             return None
         async with self.units_of_work.reading() as work:
             return await work.users.find_by_email(canonical)
+
+
+def _account(email: str) -> str:
+    """What is counted as one account, however it is written."""
+    try:
+        return canonical_email(email)
+    except EmailInvalid:
+        return email.strip().casefold()[:254]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +99,10 @@ class Recognise:
             self.cache.put(token, signed_in, generation=generation)
         self.sessions.must_be_live(signed_in.session)
         if activity and self.sessions.is_due_for_touch(signed_in.session):
-            signed_in = await self._touch(token, signed_in)
+            with suppress(
+                StoreUnavailable
+            ):  # A store that can be read but not written still knows who this is.
+                signed_in = await self._touch(token, signed_in)
         return signed_in
 
     async def _touch(self, token: str, signed_in: SignedIn) -> SignedIn:

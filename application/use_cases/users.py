@@ -8,6 +8,7 @@ from domain.model.caller import Caller
 from domain.model.password import checked_new_password
 from domain.model.user import (
     ADMIN,
+    Email,
     User,
     UserId,
     canonical_email,
@@ -83,6 +84,26 @@ class AddSampleUsers:
                     await work.commit()
             except EmailTaken:
                 continue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindSampleUsers:
+    units_of_work: UnitsOfWork
+    hasher: PasswordHasher
+
+    async def __call__(self) -> list[Email]:
+        """Those that could sign in with the password everybody knows."""
+        async with self.units_of_work.reading() as work:
+            found = [
+                await work.users.find_by_email(canonical_email(email)) for email, _ in SAMPLE_USERS
+            ]
+        return [
+            user.email
+            for user in found
+            if user is not None
+            and user.is_active
+            and (await self.hasher.verify(SAMPLE_PASSWORD, user.password_hash)).matches
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,11 @@ Email = NewType("Email", str)
 
 ADMIN = "admin"
 
-_EMAIL = re.compile(r"[^\s@\"<>(),:;\\\[\]]{1,64}@[^\s@\"<>(),:;\\\[\]]{1,189}")
+_EMAIL = re.compile(
+    r"[^\s@\"<>(),:;\\\[\]\u200c\u200d]{1,64}@[^\s@\"<>(),:;\\\[\]\u200c\u200d]{1,189}"
+)
+_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+_JOINERS = frozenset("\u200c\u200d")
 _ROLE = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 
 
@@ -51,8 +55,12 @@ def checked_roles(names: Iterable[str]) -> frozenset[str]:
 
 
 def is_plain(text: str) -> bool:
-    """Whether there is no control character, lone surrogate or unassigned code in it (ASVS 1.3.3)."""
-    return all(unicodedata.category(character) not in {"Cc", "Cs", "Cn"} for character in text)
+    """Whether every character can be seen, or is a space (ASVS 1.3.3): no control or format character, line separator,
+    lone surrogate, private or unassigned code. The two joiners pass, which some scripts need between letters."""
+    return all(
+        unicodedata.category(character) not in _UNSEEN or character in _JOINERS
+        for character in text
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

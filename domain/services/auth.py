@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv6Network, ip_address
 from typing import Final
 
 from domain.errors import (
@@ -115,4 +116,13 @@ class AuthService:
 
     @staticmethod
     def _limits(address: str, account: str) -> list[tuple[str, tuple[int, timedelta]]]:
-        return [(f"address:{address}", PER_ADDRESS), (f"account:{account}", PER_ACCOUNT)]
+        return [(f"address:{_network(address)}", PER_ADDRESS), (f"account:{account}", PER_ACCOUNT)]
+
+
+def _network(address: str) -> str:
+    """Of an IPv6 address the first 64 bits: one household or machine has all that begin with them."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(IPv6Network((parsed, 64), strict=False)) if parsed.version == 6 else address

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domain.errors import StoreUnavailable, UserNotFound
-from entrypoints.cli.operating import OPERATOR, let_go, must_name_a_database
+from domain.errors import StoreUnavailable
+from entrypoints.cli.operating import let_go, must_name_a_database
 from entrypoints.cli.program import cause_of
 
 if TYPE_CHECKING:
@@ -136,18 +135,12 @@ async def _store(settings: "Settings", *, deploy: bool) -> list[Finding]:
 
 
 async def _accounts(use_cases: "UseCases", *, deploy: bool) -> list[Finding]:
-    from application.use_cases.users import SAMPLE_USERS
-
     found = [ok("there is an admin")]
     if await use_cases.offer_setup() is not None:
         found = [fault("there is no admin. Type: gradioapp users create EMAIL --role admin")]
     if deploy:
-        for email, _ in SAMPLE_USERS:
-            with suppress(UserNotFound):
-                if (await use_cases.find_user(OPERATOR, email)).is_active:
-                    found.append(
-                        fault(
-                            f"{email} has a known password. Type: gradioapp users disable {email}"
-                        )
-                    )
+        found += [
+            fault(f"{email} has a known password. Type: gradioapp users disable {email}")
+            for email in await use_cases.find_sample_users()
+        ]
     return found

@@ -55,14 +55,16 @@ def kept_settings() -> "Settings":
 
 def operate(work: "Callable[[UseCases], Awaitable[T]]") -> T:
     """Migrates first in dev, and refuses in prod while there is something to migrate."""
-    return asyncio.run(_operate(kept_settings(), work))
+    return asyncio.run(_operate(kept_settings(), work, serves=False))
 
 
-async def _operate(settings: "Settings", work: "Callable[[UseCases], Awaitable[T]]") -> T:
+async def _operate(
+    settings: "Settings", work: "Callable[[UseCases], Awaitable[T]]", *, serves: bool
+) -> T:
     from application.container import build, running
 
-    container = build(settings.replaced(sample_users=False))
-    async with running(container):
+    container = build(settings)
+    async with running(container, serves=serves):
         return await work(container.use_cases())
 
 
@@ -80,7 +82,7 @@ def make_ready(settings: "Settings") -> None:
     async def nothing(_: "UseCases") -> None:
         return None
 
-    asyncio.run(_operate(settings, nothing))
+    asyncio.run(_operate(settings, nothing, serves=True))
 
 
 def on_the_database(work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from entrypoints.access import REQUEST_ID
 
-EVENT_FAILED: Final = "event_failed"
-"""Key in the scope's `state`: set once an event of this request failed; one that was refused did not."""
+EVENT_STATUS: Final = "event_status"
+"""Key in the scope's `state`: what an event of this request that came to nothing is in HTTP; 400 without it."""
 
 _OF_THE_REQUEST: Final = (
     ArithmeticError,
@@ -51,7 +51,7 @@ async def answer_with(inner: ASGIApp, scope: Scope, receive: Receive, send: Send
         # A stream of nothing: Gradio has said so in it, and raises what can no longer be the status.
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return
-    await answer.finish(status=500 if scope["state"].get(EVENT_FAILED) else 400)
+    await answer.finish(status=scope["state"].get(EVENT_STATUS, 400))
 
 
 class _Answer:

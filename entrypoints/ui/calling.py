@@ -5,11 +5,13 @@ set by a middleware is lost in the queue's own task.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import compress
 from traceback import walk_tb
 from typing import Any, Final
 
@@ -19,12 +21,12 @@ from gradio.block_function import BlockFunction
 from starlette.requests import Request
 
 from application.use_cases import UseCases
-from domain.errors import DomainError, SessionEnded
+from domain.errors import DomainError, SessionEnded, StoreUnavailable
 from domain.model.caller import Caller, SignedIn
 from domain.model.session import SessionId
 from domain.model.state import REMOVED, JsonValue, Removed, checked_key, encoded
 from entrypoints.access import RECOGNISE, REQUEST_ID
-from entrypoints.ui.answers import EVENT_FAILED
+from entrypoints.ui.answers import EVENT_STATUS
 from entrypoints.ui.errors import as_popup
 
 log = structlog.get_logger()
@@ -137,10 +139,10 @@ class Calls:
             block_fn: BlockFunction | int, *args: Any, request: Any = None, **kwargs: Any
         ) -> dict[str, Any]:
             fn = demo.fns[block_fn] if isinstance(block_fn, int) else block_fn
-            if isinstance(request, list) and not fn.batch:
-                raise gr.Error("This event takes no batches.", print_exception=False)
+            if isinstance(request, list):
+                return await self._batch(fn, partial(process, block_fn, *args, **kwargs), request)
             http = _http_request(request)
-            if http is None:  # Gradio itself asks, at start-up; or a batch of several callers.
+            if http is None:  # Gradio itself asks, at start-up.
                 return await process(block_fn, *args, request=request, **kwargs)
             try:
                 return await self._step(
@@ -156,11 +158,36 @@ class Calls:
                 if _is_of_the_input(error):  # Its text is the input: not for the log.
                     log.warning("event input unreadable", of=fn.name, fault=type(error).__name__)
                     raise gr.Error(_UNREADABLE, print_exception=False) from error
-                http.scope["state"][EVENT_FAILED] = not isinstance(error, DomainError)
+                http.scope["state"][EVENT_STATUS] = _status(error)
                 request_id = str(http.scope["state"].get(REQUEST_ID, "-"))
                 raise as_popup(error, request_id=request_id) from error
 
         demo.process_api = process_api  # type: ignore[method-assign]
+
+    async def _batch(
+        self, fn: BlockFunction, run: "partial[Awaitable[dict[str, Any]]]", requests: list[Any]
+    ) -> dict[str, Any]:
+        """One run for several callers; of an ended session nothing is run, and its sample stays empty."""
+        if not fn.batch:
+            raise gr.Error("This event takes no batches.", print_exception=False)
+        here = [await self._is_signed_in(request) for request in requests]
+        if all(here):
+            return await run(request=requests)
+        if not any(here):
+            raise as_popup(SessionEnded(), request_id="-")
+        inputs = [list(compress(values, here)) for values in run.keywords["inputs"]]
+        output = await run(inputs=inputs, request=list(compress(requests, here)))
+        output["data"] = [_spread(values, here) for values in output["data"]]
+        return output
+
+    async def _is_signed_in(self, request: Any) -> bool:
+        http = _http_request(request)
+        try:
+            if http is not None:
+                await self._call(http, is_activity=True)
+        except SessionEnded:
+            return False
+        return True
 
     async def _step(
         self, http: Request, run: Callable[[], Awaitable[dict[str, Any]]], *, is_activity: bool
@@ -201,6 +228,18 @@ def _is_of_the_input(error: Exception) -> bool:
     """Whether a component could not read its value: the author's function was never reached."""
     steps = {frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__)}
     return "preprocess_data" in steps and "call_function" not in steps
+
+
+def _spread(values: Iterable[Any], here: Sequence[bool]) -> list[Any]:
+    """One place for every caller, those who are gone included."""
+    rest = iter(values)
+    return [next(rest) if is_here else None for is_here in here]
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, StoreUnavailable):
+        return 503
+    return 400 if isinstance(error, DomainError) else 500
 
 
 def _http_request(request: Any) -> Request | None:

@@ -1,13 +1,26 @@
 """`gradioapp db` and `gradioapp check`: whether all is well, and what to do where it is not."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
+
+from application.container import build, running
+from application.settings import SettingsInvalid, load
 from tests.command_line.conftest import Gradioapp
 from tests.command_line.test_users import make
 
 
 def faults(output: str) -> list[str]:
     return [line for line in output.splitlines() if line.startswith("FAULT")]
+
+
+def serve_once_with_sample_users() -> None:
+    async def run() -> None:
+        async with running(build(load(env_file=None, sample_users=True))):
+            pass
+
+    asyncio.run(run())
 
 
 def test_the_schema_goes_up_down_and_up_again(gradioapp: Gradioapp) -> None:
@@ -119,7 +132,7 @@ def test_every_fault_of_the_settings_is_a_line_of_its_own(gradioapp: Gradioapp) 
 
 def test_before_deploying_it_looks_as_prod_would_and_goes_on_looking(gradioapp: Gradioapp) -> None:
     make(gradioapp, "ada@example.org", "admin")
-    make(gradioapp, "john@test.com")
+    serve_once_with_sample_users()
 
     result = gradioapp("check --deploy")
 
@@ -141,3 +154,28 @@ def test_what_is_fit_for_prod_passes(gradioapp: Gradioapp) -> None:
     )
 
     assert result.exit_code == 0, result.output
+
+
+PROD = {
+    "environment": "prod",
+    "secret_key": "Zk3vQ9xT7pLw2RbN8mYc5HdF1sJg6KuE",
+    "public_url": "https://app.example.org",
+}
+
+
+@pytest.mark.asvs("V6.3.2")
+def test_prod_does_not_serve_while_a_sample_user_can_sign_in(gradioapp: Gradioapp) -> None:
+    serve_once_with_sample_users()
+
+    async def serve() -> None:
+        async with running(build(load(env_file=None, **PROD))):
+            pass
+
+    with pytest.raises(SettingsInvalid, match=r"users disable john@test\.com") as refusal:
+        asyncio.run(serve())
+    assert len(refusal.value.faults) == 2
+
+    in_prod = {name.upper(): value for name, value in PROD.items()}
+    for email in ("john@test.com", "jane@test.com"):
+        assert gradioapp(f"users disable {email}", **in_prod).exit_code == 0
+    asyncio.run(serve())

@@ -78,7 +78,8 @@ def test_a_first_run_leads_from_an_empty_folder_to_the_home_page_and_a_restart_k
     assert link.startswith(base)
     assert mode(folder / "data") == 0o700
     assert mode(folder / "data/secret.key") == 0o600
-    assert (folder / "data/gradioapp.sqlite3").exists()
+    assert mode(folder / "data/gradioapp.sqlite3") == 0o600
+    assert mode(folder / "data/gradio") == 0o700
     assert browser.get(f"{base}/healthz").status_code == 200
     assert browser.get(link).status_code == browser.get(link).status_code == 200
 

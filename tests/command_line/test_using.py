@@ -69,6 +69,29 @@ def test_all_faults_of_the_settings_are_named_at_once(gradioapp: Gradioapp) -> N
     }
 
 
+@pytest.mark.asvs("V6.3.2")
+def test_sample_users_are_for_this_machine_alone(gradioapp: Gradioapp) -> None:
+    result = gradioapp(
+        "serve --sample-users --host 0.0.0.0",
+        ALLOW_HTTP="true",
+        PUBLIC_URL="http://app.example.org",
+    )
+
+    assert result.exit_code == 2
+    assert [line.split()[0] for line in result.stderr.splitlines()] == ["GRADIOAPP_SAMPLE_USERS"]
+
+
+def test_a_setting_that_cannot_be_read_hides_no_other_fault(gradioapp: Gradioapp) -> None:
+    result = gradioapp("serve", ENVIRONMENT="prod", PORT="many", TRUSTED_PROXIES="0.0.0.0/1")
+
+    assert {line.split()[0].rstrip(":") for line in result.stderr.splitlines()} == {
+        "GRADIOAPP_PORT",
+        "GRADIOAPP_SECRET_KEY",
+        "GRADIOAPP_PUBLIC_URL",
+        "GRADIOAPP_TRUSTED_PROXIES",
+    }
+
+
 def test_reloading_what_lives_in_memory_is_refused(gradioapp: Gradioapp) -> None:
     result = gradioapp("--reload", ENVIRONMENT="test")
 

@@ -419,6 +419,34 @@ async def test_an_event_that_waited_for_longer_than_its_session_does_not_run(
     assert reached == ["ada", "ada, who comes after eve"]
 
 
+@pytest.mark.asvs("7.4.1", "8.3.2")
+async def test_of_a_batch_the_callers_who_are_gone_get_nothing_run(mounted: Mounts) -> None:
+    has_begun, may_go_on = asyncio.Event(), asyncio.Event()
+    reached: list[list[str]] = []
+
+    async def fn(texts: list[str]) -> list[list[str]]:
+        reached.append(list(texts))
+        has_begun.set()
+        await may_go_on.wait()
+        return [[f"of {text}" for text in texts]]
+
+    house = await mounted(an_app(fn, takes=1, batch=True, max_batch_size=4))
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    eve = await house.signed_in("eve@example.org")
+
+    await ada.start("fn", "first")
+    await has_begun.wait()
+    tabs = [
+        await someone.start("fn", name) for name, someone in (("a", ada), ("e", eve), ("b", bob))
+    ]
+    await house.ends(eve)
+    may_go_on.set()
+
+    assert completed(await ada.told(tabs[0]))["output"]["data"] == ["of a"]
+    assert completed(await bob.told(tabs[2]))["output"]["data"] == ["of b"]
+    assert reached == [["first"], ["a", "b"]]
+
+
 @pytest.mark.asvs("7.3.1")
 @pytest.mark.parametrize(("event", "is_activity"), [("tick", False), ("click", True)])
 async def test_a_click_keeps_a_session_awake_and_a_tick_does_not(

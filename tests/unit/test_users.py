@@ -39,6 +39,9 @@ def test_an_email_has_one_canonical_form(typed: str, kept: str) -> None:
         "\ud800@b",
         "x" * 250 + "@b.de",
         '"<a>"@b',
+        "ad\u200ba@b.de",
+        "ad\u200da@b.de",
+        "\u202eada@b.de",
     ],
 )
 def test_what_cannot_be_an_email_is_refused(typed: str) -> None:
@@ -46,7 +49,10 @@ def test_what_cannot_be_an_email_is_refused(typed: str) -> None:
         canonical_email(typed)
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 201, "a\0b", "a\nb", "\ud800"])
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "x" * 201, "a\0b", "a\nb", "\ud800", "\u200b", "a\u202eb", "a\u2028b", "\ue000"],
+)
 def test_a_name_that_cannot_be_shown_is_refused(name: str) -> None:
     with pytest.raises(NameInvalid):
         checked_name(name)

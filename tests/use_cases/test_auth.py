@@ -1,6 +1,8 @@
 """Signing in, being recognised, signing out, and the first admin."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 import pytest
 
@@ -11,9 +13,12 @@ from domain.errors import (
     SetupClosed,
     SignInRefused,
     SignInThrottled,
+    StoreUnavailable,
     TokenRefused,
 )
 from domain.model.caller import Caller
+from domain.model.session import Device
+from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from domain.services.auth import PER_ACCOUNT, PER_ADDRESS
 from domain.services.sessions import Opened
 from tests.use_cases.conftest import LAPTOP, PASSWORD, House
@@ -85,6 +90,58 @@ async def test_wrong_passwords_from_one_address_are_throttled_whatever_the_accou
 
     with pytest.raises(SignInThrottled):
         await house.opens("another@example.org")
+
+
+async def test_all_ipv6_addresses_of_one_household_are_one(house: House) -> None:
+    burst, _ = PER_ADDRESS
+
+    async def tries(address: str, number: int) -> None:
+        device = Device(address=address, agent="Laptop")
+        with pytest.raises(SignInRefused):
+            await house.app.log_in(f"user{number}@example.org", "wrong horse", device)
+
+    for number in range(burst):
+        await tries(f"2001:db8::{number:x}", number)
+
+    with pytest.raises(SignInThrottled):
+        await tries("2001:db8::ffff:1", burst)
+    await tries("2001:db8:0:1::1", burst)
+
+
+async def test_an_account_is_one_however_its_e_mail_is_written(house: House) -> None:
+    burst, _ = PER_ACCOUNT
+    for number in range(burst):
+        with pytest.raises(SignInRefused):
+            await house.opens(["é@example.org", "E\u0301@EXAMPLE.ORG"][number % 2])
+
+    with pytest.raises(SignInThrottled):
+        await house.opens("É@example.org")
+
+
+class ReadOnly(UnitsOfWork):
+    """A store that can be read and not written."""
+
+    def __init__(self, whole: UnitsOfWork) -> None:
+        self._whole = whole
+
+    def reading(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self._whole.reading()
+
+    def writing(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        raise StoreUnavailable
+
+
+async def test_who_is_signed_in_stays_so_while_the_store_cannot_be_written(house: House) -> None:
+    await house.has()
+    opened = await house.opens()
+    house.passes(minutes=5)
+    recognise = replace(
+        house.app.recognise, units_of_work=ReadOnly(house.container.units_of_work())
+    )
+
+    signed_in = await recognise(opened.token, activity=True)
+
+    assert signed_in.session.id == opened.session.id
 
 
 async def test_right_passwords_are_never_throttled(house: House) -> None:
