@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from domain.errors import DomainError
 from domain.model.caller import SignedIn
 from entrypoints.access import SIGNED_IN
 from entrypoints.ui import bodies, forms
@@ -30,8 +28,6 @@ from entrypoints.ui.uploads import counted_upload
 _API: Final = "/gradio_api/"
 _JSON: Final = b"application/json"
 _HASH: Final = "session_hash"
-
-log = structlog.get_logger()
 
 
 def _uncompressed(scope: Scope) -> Scope:
@@ -175,7 +171,7 @@ class _Request:
         await self._files.must_be_allowed(self._signed_in, raw, body)
         with self._login.running(None):
             await self._login.make_room()
-            answer = await self._asked(bodies.write_json(body), may_stumble=True)
+            answer = await self._asked(bodies.write_json(body))
             if answer.status == 200:
                 event_id = json.loads(answer.body)["event_id"]
                 tab = Tab(self._memory, event_id)  # Gradio takes the event for a tab of its own.
@@ -241,11 +237,11 @@ class _Request:
         with self._login.running(tab):
             await self._login.use(tab)
             if form is None:
-                answer = await self._asked(bodies.write_json(fields), may_stumble=True)
+                answer = await self._asked(bodies.write_json(fields))
             else:
                 upload = self._login.upload(self._app.logins.now(), limit=self._app.upload_limit)
                 upload.size, upload.files = form.size, len(form.files)
-                answer = await self._asked(*forms.written(form, fields), may_stumble=True)
+                answer = await self._asked(*forms.written(form, fields))
             await answer.pass_on(self._send)
 
     # Tabs
@@ -361,21 +357,11 @@ class _Request:
         scope, receive = self._with_body(bodies.write_json(body), _JSON)
         await self._app.inner(scope, receive, self._send)
 
-    async def _asked(
-        self, body: bytes, content_type: bytes = _JSON, *, may_stumble: bool = False
-    ) -> _Answer:
-        """The whole answer, not yet passed on. Raises HTTPException where Gradio `may_stumble` over what was sent."""
+    async def _asked(self, body: bytes, content_type: bytes = _JSON) -> _Answer:
+        """The whole answer, not yet passed on."""
         scope, receive = self._with_body(body, content_type)
         answer = _Answer()
-        try:
-            await self._app.inner(_uncompressed(scope), receive, answer.keep)
-        except (HTTPException, DomainError):
-            raise
-        except Exception as error:
-            if not may_stumble:
-                raise
-            log.warning("not understood by Gradio", path=scope["path"], exc_info=error)
-            raise HTTPException(400, "The app cannot read what was sent.") from error
+        await self._app.inner(_uncompressed(scope), receive, answer.keep)
         return answer
 
     def _with_body(self, body: bytes, content_type: bytes) -> tuple[Scope, Receive]:
