@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +14,16 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.processes import Process
 from tests.servers import FreshDatabase
 
-CHROMIUM = (
-    os.environ.get("TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 PASSWORD = "correct horse"
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Not for longer: while Playwright runs, its loop is the thread's, and no other test can have one."""
+    if sys.platform == "linux" and find_library("atomic") is None:
+        pytest.skip("no libatomic, which Playwright's driver needs: apt install libatomic1")
     with sync_playwright() as playwright:
         path = CHROMIUM or playwright.chromium.executable_path
         if not Path(path).is_file():
