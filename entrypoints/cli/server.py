@@ -1,5 +1,6 @@
 """uvicorn as we run it, and what it says to the person who started it once it really listens."""
 
+import gc
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -67,6 +68,9 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # Code and routes stay for good: without this, each collection of garbage walks all of them.
+        gc.collect()
+        gc.freeze()
         try:
             await self.announcement.make()
         except StoreUnavailable:
