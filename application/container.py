@@ -156,7 +156,6 @@ class Composition(containers.DeclarativeContainer):
         ),
         read_account_state=providers.Singleton(uc.ReadAccountState, **_work),
         change_account_state=providers.Singleton(uc.ChangeAccountState, **_work, state=state),
-        update_account_state=providers.Singleton(uc.UpdateAccountState, **_work, state=state),
         change_session_data=providers.Singleton(
             uc.ChangeSessionData, **_work, state=state, cache=cache
         ),

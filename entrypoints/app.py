@@ -48,9 +48,11 @@ def create_app(container: Composition) -> ASGIApp:
     api.add_middleware(CORSMiddleware, allow_origins=[])
     web.install(api, app=app, settings=settings)
     new_nonce = container.ids().new_secret
+    with ui.being_built():
+        built = [build_page() for build_page in ui.PAGES]
     pages = ui.mount(
         api,
-        [build_page() for build_page in ui.PAGES],
+        built,
         app=app,
         settings=settings,
         new_nonce=new_nonce,

@@ -27,7 +27,6 @@ from application.use_cases.state import (
     ChangeAccountState,
     ChangeSessionData,
     ReadAccountState,
-    UpdateAccountState,
 )
 from application.use_cases.users import (
     AddSampleUsers,
@@ -84,7 +83,6 @@ class UseCases:
     # state
     read_account_state: ReadAccountState
     change_account_state: ChangeAccountState
-    update_account_state: UpdateAccountState
     change_session_data: ChangeSessionData
     # files
     claim_files: ClaimFiles

@@ -1,12 +1,11 @@
 """Values that outlive a request: of the account, and of the session."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from domain.errors import NotAllowed, SessionEnded
 from domain.model.caller import Caller
 from domain.model.session import SessionId
-from domain.model.state import Changes, Entries, JsonValue
+from domain.model.state import Changes, Entries, Updates
 from domain.model.user import UserId
 from domain.ports.session_cache import SessionCache
 from domain.ports.unit_of_work import UnitsOfWork
@@ -27,34 +26,16 @@ class ChangeAccountState:
     units_of_work: UnitsOfWork
     state: StateService
 
-    async def __call__(self, caller: Caller, changes: Changes) -> Entries:
-        """Keys that are not named stay. Raises StateInvalid, UserNotFound."""
-        async with self.units_of_work.writing() as work:
-            entries = await self.state.change(work.account_state, _account(caller), changes)
-            await work.commit()
-        return entries
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateAccountState:
-    units_of_work: UnitsOfWork
-    state: StateService
-
     async def __call__(
-        self,
-        caller: Caller,
-        key: str,
-        fn: Callable[[JsonValue], JsonValue],
-        default: JsonValue = None,
-    ) -> JsonValue:
-        """Replaces the stored value (or `default`) by what the pure, quick `fn` makes of it; nobody writes in between.
-        Raises StateInvalid, UserNotFound."""
+        self, caller: Caller, changes: Changes, updates: Updates | None = None
+    ) -> Entries:
+        """All or nothing, as StateService.change tells. Raises StateInvalid, UserNotFound."""
         async with self.units_of_work.writing() as work:
-            value, _ = await self.state.update(
-                work.account_state, _account(caller), key, fn, default
+            entries = await self.state.change(
+                work.account_state, _account(caller), changes, updates
             )
             await work.commit()
-        return value
+        return entries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

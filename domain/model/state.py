@@ -1,7 +1,7 @@
 """Values that outlive a request: session data (per sign-in) and account state (per account)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +34,8 @@ class Removed:
 
 REMOVED: Final = Removed()
 Changes = Mapping[str, JsonValue | Removed]
+Updates = Mapping[str, Sequence[Callable[[JsonValue], JsonValue]]]
+"""Of each key the functions that make the new value of the stored one."""
 
 
 def checked_key(key: object) -> str:

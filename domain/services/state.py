@@ -1,6 +1,5 @@
 """Kept values: what may be kept, how much of it, and how two writers both keep their write."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ from domain.model.state import (
     Entry,
     JsonValue,
     Removed,
+    Updates,
     checked_key,
     encoded,
 )
@@ -23,37 +23,36 @@ Owner = TypeVar("Owner")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateService:
     async def change(
-        self, repository: StateRepository[Owner], owner: Owner, changes: Changes
+        self,
+        repository: StateRepository[Owner],
+        owner: Owner,
+        changes: Changes,
+        updates: Updates | None = None,
     ) -> Entries:
-        """Sets and removes the named keys and leaves the others as they are; answers all of them afterwards.
-        Raises StateInvalid."""
+        """Sets and removes the named keys, replaces the stored values of others by what their functions make of them, one
+        after the other (of None where there is none), and leaves the rest as it is; nobody writes in between. Answers all
+        values afterwards. The functions have to be pure and quick: others wait. Raises StateInvalid."""
         for key, value in changes.items():
             if not isinstance(value, Removed):
                 encoded(checked_key(key), value)
         before = await repository.read(owner, locked=True)
-        after = _applied(before, changes)
+        written = {**changes, **_updated(before, updates or {})}
+        after = _applied(before, written)
         _must_fit(after)
-        await repository.write(owner, changes)
+        await repository.write(owner, written)
         return after
 
-    async def update(
-        self,
-        repository: StateRepository[Owner],
-        owner: Owner,
-        key: str,
-        fn: Callable[[JsonValue], JsonValue],
-        default: JsonValue = None,
-    ) -> tuple[JsonValue, Entries]:
-        """Replaces the stored value (or `default`) by what `fn` makes of it; nobody writes in between.
-        Answers the new value and all entries. `fn` has to be pure and quick: others wait."""
-        before = await repository.read(owner, locked=True)
+
+def _updated(before: Entries, updates: Updates) -> dict[str, JsonValue]:
+    values: dict[str, JsonValue] = {}
+    for key, functions in updates.items():
         entry = before.get(checked_key(key))
-        value = fn(default if entry is None else entry.value)
+        value = None if entry is None else entry.value
+        for function in functions:
+            value = function(value)
         encoded(key, value)
-        after = _applied(before, {key: value})
-        _must_fit(after)
-        await repository.write(owner, {key: value})
-        return value, after
+        values[key] = value
+    return values
 
 
 def _applied(before: Entries, changes: Changes) -> Entries:

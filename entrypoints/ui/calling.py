@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress
@@ -24,53 +23,17 @@ from application.use_cases import UseCases
 from domain.errors import DomainError, SessionEnded, StoreUnavailable
 from domain.model.caller import Caller, SignedIn
 from domain.model.session import SessionId
-from domain.model.state import REMOVED, JsonValue, Removed, checked_key, encoded
 from entrypoints.access import RECOGNISE, REQUEST_ID
 from entrypoints.ui.answers import EVENT_STATUS
 from entrypoints.ui.errors import as_popup
+from entrypoints.ui.values import SessionData, State
 
 log = structlog.get_logger()
 
+GOES_TO: Final = "gradioapp_goes_to"
+"""Key in what an event answers: the address that `session.js` sends the browser to."""
 _CALL: Final = "call"
 """Key in the scope's `state`: one event keeps one Call through all its steps."""
-
-
-class SessionData(dict[str, Any]):
-    """The values of one sign-in. Setting what cannot be kept is refused at the line that sets it; what changed is kept
-    when the callback returns, and nothing when it raises."""
-
-    def __init__(self, kept: dict[str, JsonValue]) -> None:
-        super().__init__(kept)
-        self._kept = deepcopy(kept)
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        encoded(checked_key(key), value)
-        super().__setitem__(key, value)
-
-    def update(self, *args: Any, **values: Any) -> None:
-        for key, value in dict(*args, **values).items():
-            self[key] = value
-
-    def setdefault(self, key: str, default: Any = None) -> Any:
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-    def __ior__(self, other: Any) -> "SessionData":  # type: ignore[override,misc]
-        self.update(other)
-        return self
-
-    def changes(self) -> dict[str, JsonValue | Removed]:
-        """Also finds what was changed inside a value."""
-        changed: dict[str, JsonValue | Removed] = {
-            key: value
-            for key, value in self.items()
-            if key not in self._kept or self._kept[key] != value
-        }
-        return changed | dict.fromkeys(self._kept.keys() - self.keys(), REMOVED)
-
-    def are_kept(self) -> None:
-        self._kept = deepcopy(dict(self))
 
 
 @dataclass(slots=True)
@@ -80,18 +43,75 @@ class Call:
     app: UseCases
     signed_in: SignedIn
     data: SessionData
+    place: str
+    """Of the app among the others: its address."""
+    state: State | None = None
+    """Loaded where a function of the event takes it."""
+    goes_to: str | None = None
+    """Where the browser is sent once the step is done."""
 
     @property
     def caller(self) -> Caller:
         return self.signed_in.caller
 
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Inside, `current_call()` answers this one."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    def loaded_state(self) -> State:
+        """Raises RuntimeError where nothing says beforehand that the State will be needed."""
+        if self.state is None:
+            raise RuntimeError(
+                "State has to be a parameter of the callback, `state: State = injected`, or of a function it names."
+            )
+        return self.state
+
+    async def load_state(self) -> None:
+        if self.state is None:
+            entries = await self.app.read_account_state(self.caller)
+            self.state = State({key: entry.value for key, entry in entries.items()})
+
     async def keep(self) -> None:
+        """What has changed since it was last kept. Raises StateInvalid, SessionEnded, UserNotFound."""
         if changes := self.data.changes():
             await self.app.change_session_data(self.caller, changes)
             self.data.are_kept()
+        if self.state is not None and (self.state.changes() or self.state.updates()):
+            stored = await self.app.change_account_state(
+                self.caller, self.state.changes(), self.state.updates()
+            )
+            self.state.are_stored(stored)
 
 
 _current: ContextVar[Call | None] = ContextVar("call", default=None)
+_is_building: ContextVar[bool] = ContextVar("is_building", default=False)
+_serving: Final[set[str]] = set()
+
+
+def is_served() -> bool:
+    """False in an author's file that runs alone."""
+    return bool(_serving) or _is_building.get()
+
+
+@contextmanager
+def being_built() -> Iterator[None]:
+    """Inside, apps are imported and built, and nobody is calling yet: Gradio asks the functions behind values for a
+    first value, which everybody gets to see."""
+    token = _is_building.set(True)
+    try:
+        yield
+    finally:
+        _is_building.reset(token)
+
+
+def nobody_calls() -> bool:
+    """While apps are being built; a callback has its caller also then."""
+    return _is_building.get() and _current.get() is None
 
 
 def current_call() -> Call:
@@ -100,7 +120,8 @@ def current_call() -> Call:
     if call is None:
         raise RuntimeError(
             "Nobody is signed in here: this works inside a Gradio callback of an app that gradioapp serves "
-            "(not at import, not in a thread of your own, not in a batch=True event)."
+            "(not at import, not in a thread of your own, not in a batch=True event). A thread knows who is calling when "
+            "it is started with contextvars.copy_context().run."
         )
     return call
 
@@ -132,8 +153,17 @@ class Calls:
     app: UseCases
     running: RunningEvents
 
-    def wrap(self, demo: gr.Blocks) -> None:
+    def wrap(
+        self,
+        demo: gr.Blocks,
+        *,
+        place: str,
+        needs_state: Callable[[BlockFunction], bool],
+        check: Callable[[BlockFunction], None],
+    ) -> None:
+        """`place` is the app's address. `check` is asked in the caller's name before each step, and may refuse it."""
         process: Callable[..., Awaitable[dict[str, Any]]] = demo.process_api
+        _serving.add(place)
 
         async def process_api(
             block_fn: BlockFunction | int, *args: Any, request: Any = None, **kwargs: Any
@@ -145,11 +175,15 @@ class Calls:
             if http is None:  # Gradio itself asks, at start-up.
                 return await process(block_fn, *args, request=request, **kwargs)
             try:
-                return await self._step(
-                    http,
-                    lambda: process(block_fn, *args, request=request, **kwargs),
-                    is_activity=not _is_tick(fn),
-                )
+                call = await self.begin(http, place=place, is_activity=not _is_tick(fn))
+                if needs_state(fn):
+                    await call.load_state()
+
+                async def run() -> dict[str, Any]:
+                    check(fn)
+                    return await process(block_fn, *args, request=request, **kwargs)
+
+                return await self._step(call, run, is_activity=not _is_tick(fn))
             except gr.Error as error:
                 error.print_exception = False  # To standard error, past the log and its rules.
                 log.info("event refused", of=fn.name, title=error.title)
@@ -184,28 +218,26 @@ class Calls:
         http = _http_request(request)
         try:
             if http is not None:
-                await self._call(http, is_activity=True)
+                await http.scope["state"][RECOGNISE](activity=True)
         except SessionEnded:
             return False
         return True
 
     async def _step(
-        self, http: Request, run: Callable[[], Awaitable[dict[str, Any]]], *, is_activity: bool
+        self, call: Call, run: Callable[[], Awaitable[dict[str, Any]]], *, is_activity: bool
     ) -> dict[str, Any]:
-        call = await self._call(http, is_activity=is_activity)
-        token = _current.set(call)
-        try:
+        with call.current():
             if is_activity:
                 with self.running.one_of(call.signed_in.session.id):
                     output = await run()
             else:
                 output = await run()
-        finally:
-            _current.reset(token)
         await call.keep()
+        if call.goes_to is not None:
+            output[GOES_TO], call.goes_to = call.goes_to, None
         return output
 
-    async def _call(self, http: Request, *, is_activity: bool) -> Call:
+    async def begin(self, http: Request, *, place: str, is_activity: bool) -> Call:
         """Raises SessionEnded: an ended session runs no further step."""
         state = http.scope["state"]
         if RECOGNISE not in state:
@@ -213,8 +245,8 @@ class Calls:
         signed_in: SignedIn = await state[RECOGNISE](activity=is_activity)
         call: Call | None = state.get(_CALL)
         if call is None:
-            data = SessionData({key: deepcopy(e.value) for key, e in signed_in.data.items()})
-            call = state[_CALL] = Call(app=self.app, signed_in=signed_in, data=data)
+            data = SessionData({key: entry.value for key, entry in signed_in.data.items()})
+            call = state[_CALL] = Call(app=self.app, signed_in=signed_in, data=data, place=place)
             http.scope["session"] = data
         else:
             call.signed_in = signed_in

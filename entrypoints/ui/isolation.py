@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from gradio.blocks import Block
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +22,7 @@ from entrypoints.ui.bodies import Body
 from entrypoints.ui.files import AppFiles
 from entrypoints.ui.keeping import GradioMemory
 from entrypoints.ui.logins import Login, Logins, Tab
+from entrypoints.ui.server_functions import ServerFunctions
 from entrypoints.ui.streams import SESSION_EXPIRED
 from entrypoints.ui.tabs import login_of, query_within, within
 from entrypoints.ui.uploads import counted_upload
@@ -64,6 +66,7 @@ class Isolated:
     memory: GradioMemory
     logins: Logins
     files: AppFiles
+    server_functions: ServerFunctions
     new_name: Callable[[], str]
     """Makes names of tabs that nobody can guess."""
     upload_limit: int
@@ -228,7 +231,7 @@ class _Request:
             path_search = await bodies.whole(self._receive)
             form, fields = None, bodies.read_json(path_search)
         tab = self._tab(fields.get(_HASH))
-        self._must_serve(tab, fields)
+        component, fn = self._server_function(tab, fields)
         await self._files.must_be_allowed(self._signed_in, path_search, fields)
         fields = {**fields, _HASH: tab.name}
         if form is not None and isinstance(fields.get("id"), str):
@@ -237,11 +240,13 @@ class _Request:
         with self._login.running(tab):
             await self._login.use(tab)
             if form is None:
-                answer = await self._asked(bodies.write_json(fields))
+                sent = bodies.write_json(fields), _JSON
             else:
                 upload = self._login.upload(self._app.logins.now(), limit=self._app.upload_limit)
                 upload.size, upload.files = form.size, len(form.files)
-                answer = await self._asked(*forms.written(form, fields))
+                sent = forms.written(form, fields)
+            async with self._app.server_functions.call(self._scope, component, fn):
+                answer = await self._asked(*sent)
             await answer.pass_on(self._send)
 
     # Tabs
@@ -329,16 +334,17 @@ class _Request:
                 return fn
         raise HTTPException(404, "This app has no such event.")
 
-    def _must_serve(self, tab: Tab, fields: Body) -> None:
+    def _server_function(self, tab: Tab, fields: Body) -> tuple[Block, Callable[..., Any]]:
         number, name = fields.get("component_id"), fields.get("fn_name")
         if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 16:
             number = int(number)
         component = self._memory.components(tab.name).get(number) if type(number) is int else None
         fn = getattr(component, name, None) if isinstance(name, str) else None
-        if not getattr(fn, "_is_server_fn", False):
+        if component is None or fn is None or not getattr(fn, "_is_server_fn", False):
             raise HTTPException(404, "This app has no such function.")
         if "data" not in fields and not forms.is_form(self._scope):
             raise HTTPException(400, "data is missing: the input of the function.")
+        return component, fn
 
     async def _say(self, event: bytes) -> None:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8")]

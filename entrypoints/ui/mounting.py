@@ -9,6 +9,7 @@ from typing import cast
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio.block_function import BlockFunction
 from gradio.routes import App
 from gradio.utils import get_type_hints
 from starlette.requests import HTTPConnection
@@ -31,11 +32,17 @@ from entrypoints.ui.guard import (
     is_queue_stream,
     is_stream,
 )
+from entrypoints.ui.info import PATH as INFO
+from entrypoints.ui.info import Described
+from entrypoints.ui.injection import InjectionRefused, inject_into
 from entrypoints.ui.isolation import Isolated
 from entrypoints.ui.keeping import GradioMemory
 from entrypoints.ui.logins import Logins
+from entrypoints.ui.roles import must_see, roles_of
 from entrypoints.ui.sdk import Page
+from entrypoints.ui.server_functions import ServerFunctions
 from entrypoints.ui.streams import SESSION_EXPIRED, run_while_signed_in
+from entrypoints.ui.values import State
 
 BAR_CSS = Path(__file__).with_name("bar.css")
 SESSION_JS = Path(__file__).with_name("session.js")
@@ -120,7 +127,7 @@ def slug(page: Page) -> str:
 def _mount_one(
     api: FastAPI, demo: gr.Blocks, path: str, *, ui: UI, calls: Calls, new_nonce: Callable[[], str]
 ) -> None:
-    _refuse_shared_requests(demo)
+    _inject(demo)
     demo.has_launched = True  # Else any file of the server can be named as an input.
     if demo._queue.max_size is None:  # noqa: SLF001 -- Gradio has no other way to ask.
         demo._queue.max_size = 1000  # noqa: SLF001
@@ -147,17 +154,19 @@ def _mount_one(
     demo.app = route.app  # type: ignore[assignment]
     files = AppFiles(demo, ui.claims)
     files.wrap(demo)
-    calls.wrap(demo)
+    calls.wrap(demo, place=path, needs_state=_needs_state, check=must_see)
     isolated = Isolated(
         inner=route.app,
         path=path,
         memory=GradioMemory(demo, cast("App", route.app)),
         logins=ui.logins,
         files=files,
+        server_functions=ServerFunctions(calls, path),
         new_name=new_nonce,
         upload_limit=ui.addresses.upload_limit,
     )
-    route.app = _Guarded(isolated, path=path, ui=ui, new_nonce=new_nonce)
+    described = Described(isolated, demo)
+    route.app = _Guarded(isolated, described, path=path, ui=ui, new_nonce=new_nonce)
 
 
 def _email(request: HTTPConnection) -> str | None:
@@ -165,22 +174,53 @@ def _email(request: HTTPConnection) -> str | None:
     return signed_in.user.email if signed_in else None
 
 
-def _refuse_shared_requests(demo: gr.Blocks) -> None:
-    """A batch hands every caller's event the first caller's request."""
-    for fn in demo.fns.values():
-        hints: dict[str, object] = get_type_hints(fn.fn) if fn.fn else {}  # type: ignore[no-untyped-call]
-        if fn.batch and any(hint in {gr.Request, gr.Request | None} for hint in hints.values()):
-            raise PageRefused(
-                f"{fn.name} is a batch=True event that takes gr.Request: Gradio would hand it the first caller's "
-                "for all. Make it batch=False, or do without the request."
-            )
+def _inject(demo: gr.Blocks) -> None:
+    try:
+        for fn in demo.fns.values():
+            taken = inject_into(fn.fn) | inject_into(fn.validator)
+            if fn.batch:
+                _must_not_ask_who_calls(fn, taken)
+        for block in demo.blocks.values():
+            for server_function in getattr(block, "server_fns", ()):
+                inject_into(server_function)
+    except InjectionRefused as error:
+        raise PageRefused(str(error)) from error
+
+
+def _must_not_ask_who_calls(fn: BlockFunction, taken: frozenset[type]) -> None:
+    """A batch is one call for several callers; Gradio would hand it the first one's request for all."""
+    hints: dict[str, object] = get_type_hints(fn.fn) if fn.fn else {}  # type: ignore[no-untyped-call]
+    asks = [kind.__name__ for kind in taken]
+    if any(hint in {gr.Request, gr.Request | None} for hint in hints.values()):
+        asks.append("gr.Request")
+    if roles_of(fn.fn):
+        asks.append("a role")
+    if asks:
+        raise PageRefused(
+            f"{fn.name} is a batch=True event that takes {' and '.join(sorted(asks))}: it is called once for several "
+            "callers. Make it batch=False, or do without."
+        )
+
+
+def _needs_state(fn: BlockFunction) -> bool:
+    """Also of what gr.render has made meanwhile."""
+    return State in inject_into(fn.fn)
 
 
 class _Guarded:
     """Around one mounted Gradio app, behind the gate."""
 
-    def __init__(self, inner: ASGIApp, *, path: str, ui: UI, new_nonce: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        inner: ASGIApp,
+        described: Described,
+        *,
+        path: str,
+        ui: UI,
+        new_nonce: Callable[[], str],
+    ) -> None:
         self._inner = inner
+        self._described = described
         self._prefix = len(path)
         self._here = f"{path}/"
         self._ui = ui
@@ -204,6 +244,9 @@ class _Guarded:
                 stopping=self._ui.stopping,
                 last_words=SESSION_EXPIRED if is_queue_stream(path) else b"",
             )
+        elif path.rstrip("/") == INFO:
+            roles = scope["state"][SIGNED_IN].user.roles
+            await self._described.answer(scope, receive, send, roles=roles)
         elif is_page(path):
             await self._inner(scope, receive, self._document(scope, send).send)
         elif (cached := cache_control(path, scope["query_string"])) is not None:

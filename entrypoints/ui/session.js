@@ -5,6 +5,8 @@
   const TRIES = "gradioapp-sign-ins";
   const MOST_TRIES = 3;
   const WITHIN = 30_000; // Milliseconds.
+  const GOES_TO = "gradioapp_goes_to";
+  const ANSWERS = /\/gradio_api\/(queue\/data|run\/|api\/)/;
   const ask = window.fetch;
   let isLeaving = false;
 
@@ -40,9 +42,47 @@
     }
   }
 
+  // redirect(url) of a callback: the address travels beside the outputs of the event.
+  function go(outputs) {
+    const address = outputs && outputs[GOES_TO];
+    if (typeof address !== "string" || isLeaving) return;
+    const target = new URL(address, location.href);
+    if (target.origin !== location.origin && target.protocol !== "https:") return;
+    isLeaving = true;
+    location.assign(target);
+  }
+
+  async function listen(response) {
+    const type = response.headers.get("content-type") || "";
+    try {
+      if (type.startsWith("application/json")) {
+        const text = await response.text();
+        if (text.includes(GOES_TO)) go(JSON.parse(text));
+      } else if (type.startsWith("text/event-stream")) {
+        let rest = "";
+        for await (const piece of pieces(response.body.pipeThrough(new TextDecoderStream()))) {
+          const lines = (rest + piece).split("\n");
+          rest = lines.pop();
+          for (const line of lines) {
+            if (line.includes(GOES_TO)) go(JSON.parse(line.replace(/^data: ?/, "")).output);
+          }
+        }
+      }
+    } catch {
+      // Cut off or unreadable: whoever asked sees it.
+    }
+  }
+
+  // Not every browser can walk a stream by itself.
+  async function* pieces(stream) {
+    const reader = stream.getReader();
+    for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+  }
+
   window.fetch = async function fetch(...request) {
     const response = await ask.apply(window, request);
     if (response.status === 401) look(response);
+    else if (response.ok && ANSWERS.test(response.url)) listen(response.clone());
     return response;
   };
 

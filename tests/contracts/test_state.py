@@ -153,14 +153,16 @@ async def test_data_of_a_session_that_ends_while_it_is_written_is_not_kept(
         assert await work.session_data.read(session.id) == {}
 
 
+def one_more(runs: JsonValue) -> JsonValue:
+    return cast("int", runs or 0) + 1
+
+
 async def test_of_three_hundred_updates_of_one_key_at_once_none_is_lost(state: Owned) -> None:
     service = StateService()
 
     async def count(units: UnitsOfWork) -> None:
         async with units.writing() as work:
-            await service.update(
-                state.of(work), state.owner, "runs", lambda runs: cast("int", runs) + 1, 0
-            )
+            await service.change(state.of(work), state.owner, {}, {"runs": [one_more]})
             await work.commit()
 
     both = (state.storage.units, state.storage.replica)

@@ -9,7 +9,9 @@ import gradio as gr
 import pytest
 
 from domain.errors import EmailTaken, SessionEnded, StateInvalid
+from entrypoints.ui import being_built
 from entrypoints.ui.sdk import current_session, current_user
+from tests.ui.attacks import opened
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed, steps
 
 ADA: Final = "ada@example.org"
@@ -116,6 +118,40 @@ async def test_what_runs_when_a_page_loads_knows_its_caller(mounted: Mounts) -> 
     ada = await (await mounted(demo)).signed_in()
 
     assert await ada.gets("load") == ADA
+
+
+async def test_the_function_behind_a_value_knows_its_caller(mounted: Mounts) -> None:
+    demo = gr.Blocks()
+    with being_built(), demo:
+        box = gr.Textbox(value=lambda: f"of {current_user().email}")
+    house = await mounted(demo)
+    bob = await house.signed_in("bob@example.org")
+    [number] = demo.fns
+
+    await bob.http.post(
+        f"{GRADIO}/gradio_api/queue/join",
+        json={"data": [], "fn_index": number, "session_hash": "tab"},
+    )
+
+    assert completed(await bob.told("tab"))["output"]["data"] == ["of bob@example.org"]
+    assert box.value == "of "
+
+
+async def test_what_runs_when_a_tab_is_closed_knows_whose_it_was(mounted: Mounts) -> None:
+    left: list[str] = []
+    demo = gr.Blocks()
+    with demo:
+        demo.unload(lambda: left.append(current_user().email))
+        gr.Button().click(sync, None, gr.Textbox(), api_name="fn")
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    for browser in (ada, bob):
+        await browser.gets("fn")
+        async with opened(house, browser, f"{GRADIO}/gradio_api/heartbeat/mine"):
+            assert left == ([] if browser is ada else [ADA])
+
+    assert left == [ADA, "bob@example.org"]
 
 
 async def test_every_link_of_a_chain_knows_its_caller_and_what_went_before(mounted: Mounts) -> None:

@@ -38,7 +38,7 @@ async def test_no_update_of_a_value_is_lost(house: House) -> None:
     caller = await a_caller(house)
 
     await asyncio.gather(
-        *(house.app.update_account_state(caller, "n", one_more, 0) for _ in range(100))
+        *(house.app.change_account_state(caller, {}, {"n": [one_more]}) for _ in range(100))
     )
 
     assert (await house.app.read_account_state(caller))["n"].value == 100

@@ -8,21 +8,18 @@ from domain.model.state import JsonValue
 from entrypoints.ui.calling import current_call
 from entrypoints.ui.pages import account, sessions, users
 from entrypoints.ui.pages.text import moment, plain
-from entrypoints.ui.sdk import Page, current_session, current_user
+from entrypoints.ui.sdk import Page, State, current_session, current_user, injected
 
 NOTE = "note"
 VISITS = "home.visits"
 
 
-async def greet() -> tuple[str, gr.Textbox]:
+def greet(*, state: State = injected) -> tuple[str, gr.Textbox]:
     """Counts the visit; answers the greeting, and the note of this sign-in, which may be changed from then on."""
-    call = current_call()
-    seen_at = call.signed_in.session.seen_at.isoformat()
-    before = (await call.app.read_account_state(call.caller)).get(VISITS)
-    visits = await call.app.update_account_state(
-        call.caller, VISITS, lambda v: _one_more(v, seen_at)
-    )
-    return _greeting(before.value if before else None, visits), gr.Textbox(
+    seen_at = current_call().signed_in.session.seen_at.isoformat()
+    before = state.get(VISITS)
+    visits = state.update(VISITS, lambda kept: _one_more(kept, seen_at))
+    return _greeting(before, visits), gr.Textbox(
         value=current_session().data.get(NOTE, ""), interactive=True
     )
 

@@ -1,0 +1,108 @@
+"""The README's apps do what it says of them, as they stand there."""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+import pytest
+
+from application.use_cases import UseCases
+from domain.model.caller import Caller
+from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
+
+README: Final = Path(__file__).parents[2] / "README.md"
+
+
+def app(title: str) -> gr.Blocks:
+    [code] = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+        if f'gr.Blocks(title="{title}")' in block
+    ]
+    names: dict[str, Any] = {"__name__": title}
+    exec(compile(code, f"{title}.py", "exec"), names)
+    demo: gr.Blocks = names["demo"]
+    return demo
+
+
+async def with_role(house: House, email: str, role: str) -> None:
+    use_cases: UseCases = house.app
+    user = await house.has(email, "Bob")
+    await use_cases.grant_role(Caller.operator(), user.id, role)
+
+
+async def runs(browser: Browser, number: int, *data: Any) -> dict[str, Any]:
+    body = {"data": data, "fn_index": number, "session_hash": "tab"}
+    joined = await browser.http.post(f"{GRADIO}/gradio_api/queue/join", json=body)
+    assert joined.status_code == 200, joined.text
+    return completed(await browser.told("tab"))
+
+
+async def test_summarize_names_the_user_and_counts_on_every_device(mounted: Mounts) -> None:
+    house = await mounted(app("Summarize"))
+    laptop, phone = await house.signed_in(), await house.signed_in()
+
+    assert await laptop.gets("summarize", "hello") == "Ada, run 1: hello"
+    assert await phone.gets("summarize", "again") == "Ada, run 2: again"
+
+
+async def test_vote_counts_for_each_account(mounted: Mounts) -> None:
+    house = await mounted(app("Vote"))
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    assert [await ada.gets("vote"), await ada.gets("vote"), await bob.gets("vote")] == [1, 2, 1]
+
+
+async def test_greet_counts_since_the_sign_in(mounted: Mounts) -> None:
+    house = await mounted(app("Greet"))
+    laptop, phone = await house.signed_in(), await house.signed_in()
+    await laptop.gets("greet")
+
+    assert await laptop.gets("greet") == "Hello Ada, 2 times since you signed in"
+    assert await phone.gets("greet") == "Hello Ada, 1 times since you signed in"
+
+
+async def test_training_is_for_trainers(mounted: Mounts) -> None:
+    demo = app("Training")
+    house = await mounted(demo)
+    await with_role(house, "bob@example.org", "trainer")
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    refused = completed(await ada.runs("retrain"))
+    building = next(n for n, fn in demo.fns.items() if fn.renderable)
+    tools, nothing = await runs(bob, building), await runs(ada, building)
+
+    assert refused["success"] is False
+    assert "needs the role trainer" in refused["output"]["error"]
+    assert await bob.gets("retrain") == "Bob has retrained"
+    assert ("Tools" in str(tools), "Tools" in str(nothing)) == (True, False)
+
+
+async def test_notes_are_back_on_every_device_and_the_font_on_one(mounted: Mounts) -> None:
+    demo = app("Notes")
+    house = await mounted(demo)
+    laptop, phone = await house.signed_in(), await house.signed_in()
+    saving = [n for n, fn in demo.fns.items() if fn.name == "save"]
+    loading = [n for n, fn in demo.fns.items() if fn.name == "restore"]
+
+    await runs(laptop, saving[0], "a note")
+    await runs(laptop, saving[1], 7)
+
+    here = [(await runs(laptop, n))["output"]["data"] for n in loading]
+    there = [(await runs(phone, n))["output"]["data"] for n in loading]
+    assert here == [["a note"], [7]]
+    assert there == [["a note"], [{"__type__": "update"}]]
+
+
+async def test_leaving_leads_home(mounted: Mounts) -> None:
+    ada = await (await mounted(app("Leaving"))).signed_in()
+
+    assert completed(await ada.runs("leave"))["output"]["gradioapp_goes_to"] == "/gradio/"
+
+
+@pytest.mark.parametrize("title", ["Summarize", "Vote", "Greet", "Training", "Notes", "Leaving"])
+async def test_every_app_can_be_mounted_and_opened(mounted: Mounts, title: str) -> None:
+    ada = await (await mounted(app(title))).signed_in()
+
+    assert title in (await ada.http.get(f"{GRADIO}/")).text

@@ -1,0 +1,97 @@
+"""A callback sends the browser elsewhere, and only where a browser may be sent."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from entrypoints.ui.sdk import redirect
+from tests.ui.conftest import GRADIO, Mounts, completed
+
+
+def an_app(fn: Any, **event: Any) -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.Button().click(fn, gr.Textbox(), gr.Textbox(), api_name="fn", **event)
+    return demo
+
+
+def go(url: str) -> str:
+    redirect(url)
+    return "done"
+
+
+@pytest.mark.parametrize("url", ["/gradio/", "/gradio/reports?page=2#x", "https://example.org/a"])
+async def test_the_address_travels_beside_the_outputs(mounted: Mounts, url: str) -> None:
+    house = await mounted(an_app(go))
+    ada = await house.signed_in()
+
+    queued = completed(await ada.runs("fn", url))["output"]
+    direct = await ada.http.post(f"{GRADIO}/gradio_api/run/fn", json={"data": [url]})
+
+    assert (queued["gradioapp_goes_to"], queued["data"]) == (url, ["done"])
+    assert direct.json()["gradioapp_goes_to"] == url
+
+
+async def test_a_step_sends_once_and_the_others_do_not(mounted: Mounts) -> None:
+    async def fn(url: str) -> AsyncIterator[str]:
+        yield "before"
+        redirect(url)
+        yield "now"
+        yield "after"
+
+    ada = await (await mounted(an_app(fn))).signed_in()
+
+    told = [m for m in await ada.runs("fn", "/gradio/") if "output" in m]
+
+    assert [m["output"].get("gradioapp_goes_to") for m in told] == [None, "/gradio/", None, None]
+
+
+async def test_a_callback_that_raises_sends_nobody(mounted: Mounts) -> None:
+    def fn(url: str) -> None:
+        redirect(url)
+        raise ValueError
+
+    ada = await (await mounted(an_app(fn))).signed_in()
+
+    assert "goes_to" not in str(await ada.runs("fn", "/gradio/"))
+
+
+@pytest.mark.asvs("3.7.2")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "http://example.org/",
+        "//example.org/",
+        "/\\example.org",
+        "\\\\example.org",
+        "/a\nb",
+        "https:",
+        "https:///x",
+        "relative",
+        "",
+    ],
+)
+async def test_an_address_that_is_not_safe_is_refused_at_its_line(
+    mounted: Mounts, url: str
+) -> None:
+    reached: list[str] = []
+
+    def fn(url: str) -> str:
+        try:
+            redirect(url)
+        except ValueError as error:
+            return str(error)
+        reached.append(url)
+        return ""
+
+    ada = await (await mounted(an_app(fn))).signed_in()
+
+    told = completed(await ada.runs("fn", url))["output"]
+
+    assert told["data"][0].startswith("redirect() takes a path")
+    assert not reached
+    assert "gradioapp_goes_to" not in told

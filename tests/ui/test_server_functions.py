@@ -1,0 +1,116 @@
+"""A function that a component's own code calls has its caller too, and what it changes is kept."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import gradio as gr
+import httpx
+import pytest
+
+from domain.model.caller import Caller
+from entrypoints.ui import PageRefused
+from entrypoints.ui.sdk import State, User, current_session, current_user, injected, visible_to
+from tests.ui.conftest import GRADIO, Browser, Mounts, completed
+
+ADA: Final = "ada@example.org"
+BOB: Final = "bob@example.org"
+
+
+def an_app(fn: Callable[..., Any]) -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.HTML("", server_functions=[fn])
+    return demo
+
+
+async def asks(browser: Browser, number: int, *data: Any, tab: str = "tab") -> httpx.Response:
+    body = {"component_id": number, "fn_name": "fn", "data": data, "session_hash": tab}
+    return await browser.http.post(f"{GRADIO}/gradio_api/component_server", json=body)
+
+
+def number_of(demo: gr.Blocks) -> int:
+    return next(n for n, block in demo.blocks.items() if isinstance(block, gr.HTML))
+
+
+async def test_it_knows_its_caller(mounted: Mounts) -> None:
+    def fn(data: list[str], *, user: User = injected) -> str:
+        return f"{data[0]} of {user.email} and {current_user().email}"
+
+    demo = an_app(fn)
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(), await house.signed_in(BOB)
+
+    assert (await asks(ada, number_of(demo), "x")).json() == f"x of {ADA} and {ADA}"
+    assert (await asks(bob, number_of(demo), "x")).json() == f"x of {BOB} and {BOB}"
+
+
+async def test_what_it_sets_is_kept(mounted: Mounts) -> None:
+    async def fn(data: list[str], *, state: State = injected) -> list[Any]:
+        state["said"] = [*state.get("said", []), *data]
+        current_session().data["last"] = data[0]
+        return list(state["said"])
+
+    demo = an_app(fn)
+    house = await mounted(demo)
+    laptop, phone = await house.signed_in(), await house.signed_in()
+
+    await asks(laptop, number_of(demo), "one")
+
+    assert (await asks(phone, number_of(demo), "two")).json() == ["one", "two"]
+    assert await house.kept(laptop) == {"last": "one"}
+
+
+async def test_nothing_is_kept_of_one_that_raises(mounted: Mounts) -> None:
+    def fn(data: list[str], *, state: State = injected) -> None:
+        state["said"] = data
+        current_session().data["last"] = data[0]
+        raise ValueError
+
+    demo = an_app(fn)
+    house = await mounted(demo)
+    ada = await house.signed_in()
+
+    assert (await asks(ada, number_of(demo), "one")).status_code == 400
+
+    assert await house.kept(ada) == {}
+    signed_in = await house.app.recognise(ada.http.cookies["gradioapp-session"], activity=False)
+    assert await house.app.read_account_state(signed_in.caller) == {}
+
+
+async def test_of_what_was_built_for_a_role_it_is_gone_with_the_role(mounted: Mounts) -> None:
+    reached: list[str] = []
+
+    def fn(_: list[str]) -> str:
+        reached.append(current_user().email)
+        return "done"
+
+    demo = gr.Blocks()
+    with demo:
+
+        @visible_to("trainer")
+        def tools() -> None:
+            gr.HTML("", server_functions=[fn])
+
+    house = await mounted(demo)
+    user = await house.has(ADA)
+    await house.app.grant_role(Caller.operator(), user.id, "trainer")
+    ada = await house.signed_in()
+    building = next(n for n, fn in demo.fns.items() if fn.renderable)
+    body = {"data": [], "fn_index": building, "session_hash": "tab"}
+    await ada.http.post(f"{GRADIO}/gradio_api/queue/join", json=body)
+    shown = completed(await ada.told("tab"))["output"]["render_config"]["components"]
+    number = next(c["id"] for c in shown if c["type"] == "html")
+    assert (await asks(ada, number)).json() == "done"
+
+    await house.app.revoke_role(Caller.operator(), user.id, "trainer")
+
+    assert (await asks(ada, number)).status_code == 403
+    assert reached == [ADA]
+
+
+async def test_a_type_that_cannot_be_injected_is_refused_at_the_mount(mounted: Mounts) -> None:
+    def fn(_: list[str], *, user: int = injected) -> int:
+        return user
+
+    with pytest.raises(PageRefused, match="user of fn is injected"):
+        await mounted(an_app(fn))
