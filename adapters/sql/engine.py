@@ -83,9 +83,10 @@ def _sqlite(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def make_private(*_: object) -> None:
-        # SQLite would make it as the umask says; what it puts beside it has the mode of the file.
-        with suppress(OSError):  # SQLite says why.
-            os.close(os.open(str(url.database), os.O_RDWR | os.O_CREAT, 0o600))
+        # SQLite would make it as the umask says; what it puts beside it has the mode of the file. One that is there is not
+        # opened: closing it would drop the locks of every connection that this process has to it.
+        with suppress(OSError):  # It is there, or SQLite says why.
+            os.close(os.open(str(url.database), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

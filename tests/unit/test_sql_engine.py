@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 
@@ -148,3 +149,29 @@ async def test_a_wait_for_a_lock_ends_as_store_unavailable(
     async with units.writing() as third:
         assert await third.users.acting_admins(locked=True) == 0
     await engine.dispose()
+
+
+async def test_another_process_that_leaves_takes_nothing_from_open_connections(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "test.db"
+    code = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); "
+        "db.execute(\"INSERT INTO words VALUES ('hello')\"); db.commit(); db.close()"
+    )
+    engine = make_engine(f"sqlite:///{file}")
+    try:
+        async with engine.connect() as first:
+            await first.exec_driver_sql("CREATE TABLE words (word TEXT)")
+            await first.commit()
+            async with engine.connect():  # Making it must not cost the first its locks.
+                other = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(file))
+                assert await other.wait() == 0
+            is_there = (tmp_path / "test.db-wal").exists()
+            words = (await first.exec_driver_sql("SELECT word FROM words")).scalars().all()
+    finally:
+        await engine.dispose()
+
+    # Without locks the other is the last one for SQLite, and removes the log that the first still reads.
+    assert is_there
+    assert words == ["hello"]
