@@ -2,19 +2,17 @@
 
 import asyncio
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import httpx
 import pytest
-import uvicorn
 from gradio_client import Client, handle_file  # type: ignore[import-untyped]
 
 from tests.ui.attacks import fetches
-from tests.ui.conftest import Browser, House, Mounts
+from tests.ui.conftest import GRADIO, Browser, House, Mounts
+from tests.ui.serving import served
 
 
 def app_of(folder: Path) -> gr.Blocks:
@@ -47,10 +45,14 @@ def app_of(folder: Path) -> gr.Blocks:
     return demo  # type: ignore[no-any-return]
 
 
-def client_of(browser: Browser, url: str, folder: Path) -> Client:
+def client_of(browser: Browser, origin: str, folder: Path) -> Client:
     cookie = f"gradioapp-session={browser.http.cookies['gradioapp-session']}"
-    headers = {"cookie": cookie, "origin": url.removesuffix("/gradio/")}
-    return Client(url, headers=headers, download_files=str(folder), verbose=False)
+    return Client(
+        f"{origin}{GRADIO}/",
+        headers={"cookie": cookie, "origin": origin},
+        download_files=str(folder),
+        verbose=False,
+    )
 
 
 @pytest.mark.server
@@ -61,26 +63,12 @@ async def test_two_clients_use_one_app_at_once_and_stay_apart(
     (tmp_path / "made").mkdir()
     house: House = await mounted(app_of(tmp_path / "made"))
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = uvicorn.Config(house.gate, port=port, lifespan="off", log_config=None)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    url = f"http://localhost:{port}/gradio/"
-    async with httpx.AsyncClient() as http:
-        for _ in range(200):
-            try:
-                await http.get(f"{url}theme.css")
-                break
-            except httpx.ConnectError:
-                await asyncio.sleep(0.02)
 
-    def uses(browser: Browser, name: str) -> dict[str, Any]:
+    def uses(browser: Browser, name: str, origin: str) -> dict[str, Any]:
         mine = tmp_path / name
         mine.mkdir()
         (mine / "in.txt").write_text(f"of {name}")
-        client = client_of(browser, url, mine / "got")
+        client = client_of(browser, origin, mine / "got")
         file = handle_file(str(mine / "in.txt"))
         job = client.submit(name, api_name="/steps")
         seen: dict[str, Any] = {
@@ -94,13 +82,10 @@ async def test_two_clients_use_one_app_at_once_and_stay_apart(
         client.close()
         return seen
 
-    try:
+    async with served(house) as origin:
         of_ada, of_bob = await asyncio.gather(
-            asyncio.to_thread(uses, ada, "ada"), asyncio.to_thread(uses, bob, "bob")
+            asyncio.to_thread(uses, ada, "ada", origin), asyncio.to_thread(uses, bob, "bob", origin)
         )
-    finally:
-        server.should_exit = True
-        await serving
 
     for seen, name, other in ((of_ada, "ada", "bob"), (of_bob, "bob", "ada")):
         assert seen["copy"] == f"of {name}"
