@@ -6,7 +6,7 @@ Default deny: an address of Gradio that is not listed here answers 404 until som
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from entrypoints.access import Access
 
@@ -29,6 +29,7 @@ _EVENTS: Final = re.compile(
     r"/gradio_api/(queue/join/?|(run|api|call|call/v2)/[^/]+/?|cancel|reset/?|component_server/?|stream/[^/]+(/close)?)"
 )
 _UPLOAD: Final = "/gradio_api/upload"
+_EACH_EVENT: Final = frozenset({"/gradio_api/queue/join", "/gradio_api/queue/data"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +83,12 @@ def cache_control(path: str, query: bytes) -> str | None:
     if path.startswith("/static/"):
         return UNHASHED
     return None
+
+
+def try_events_first(app: Any) -> None:
+    """Before the first request: FastAPI tries the patterns of a mounted Gradio app one by one, and twice those of its API.
+    No other pattern of Gradio fits the two addresses of an event, so their place in the row is free."""
+    app.router.routes.sort(key=lambda route: not hasattr(route, "original_router"))
+    for api in app.router.routes:
+        if hasattr(api, "original_router"):
+            api.original_router.routes.sort(key=lambda route: route.path not in _EACH_EVENT)

@@ -31,6 +31,7 @@ from entrypoints.ui.guard import (
     is_page,
     is_queue_stream,
     is_stream,
+    try_events_first,
 )
 from entrypoints.ui.info import PATH as INFO
 from entrypoints.ui.info import Described
@@ -152,6 +153,7 @@ def _mount_one(
     # In front of all other routes: most requests are for here, and each route before is a pattern to try.
     api.router.routes.insert(0, api.router.routes.pop())
     demo.app = route.app  # type: ignore[assignment]
+    try_events_first(route.app)
     files = AppFiles(demo, ui.claims)
     files.wrap(demo)
     calls.wrap(demo, place=path, needs_state=_needs_state, check=must_see)

@@ -169,6 +169,16 @@ async def test_gradio_has_no_address_that_nobody_has_judged(mounted: Mounts) -> 
     assert there == {(method, pattern) for method, pattern, _ in JUDGEMENTS}
 
 
+async def test_of_gradios_many_patterns_those_of_an_event_are_tried_first(mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        gr.Textbox()
+    house = await mounted(demo)
+
+    tried = list(_routes(_inner_routes(house.api.routes)))
+
+    assert set(tried[:2]) == {("POST", f"{_API}/queue/join"), ("GET", f"{_API}/queue/data")}
+
+
 @pytest.mark.parametrize(("method", "pattern", "verdict"), JUDGEMENTS)
 def test_an_address_asks_what_was_judged(method: str, pattern: str, verdict: Verdict) -> None:
     addresses = GradioAddresses(body_limit=10, upload_limit=20)
