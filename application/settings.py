@@ -93,6 +93,7 @@ class Settings(BaseSettings):
         default=8080, ge=0, le=65535, validation_alias=AliasChoices(f"{PREFIX}PORT", "PORT")
     )
     ui_path: str = "/gradio"
+    apps: Annotated[tuple[str, ...], NoDecode] = ()
     reload: bool = False
     sample_users: bool = False
     project_name: str = Field(default="gradioapp", min_length=1, max_length=80)
@@ -108,9 +109,9 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("secret_key", mode="before")
+    @field_validator("secret_key", "apps", mode="before")
     @classmethod
-    def _split_secrets(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())

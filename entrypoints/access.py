@@ -23,6 +23,8 @@ class RecogniseAgain(Protocol):
 class Access:
     who: Literal["anyone", "signed in", "nobody"]
     """`nobody`: the address answers 404 to all."""
+    roles: frozenset[str] = frozenset()
+    """Of those who are signed in, only whoever has one of these; all when empty."""
     is_activity: bool = True
     """Whether coming here keeps the session from growing idle."""
     asks_store: bool = True

@@ -31,10 +31,14 @@ log = structlog.get_logger()
 
 
 def app_from_environment() -> ASGIApp:
-    """For `uvicorn entrypoints.app:app_from_environment --factory`. Raises SettingsInvalid."""
+    """For `uvicorn entrypoints.app:app_from_environment --factory`. Raises SettingsInvalid; a page that cannot be served
+    ends the process with one line."""
     settings = load()
     web.configure_logging(settings)
-    return create_app(build(settings))
+    try:
+        return create_app(build(settings))
+    except ui.PageRefused as refused:
+        raise SystemExit(str(refused)) from None
 
 
 def create_app(container: Composition) -> ASGIApp:
@@ -49,7 +53,10 @@ def create_app(container: Composition) -> ASGIApp:
     web.install(api, app=app, settings=settings)
     new_nonce = container.ids().new_secret
     with ui.being_built():
-        built = [build_page() for build_page in ui.PAGES]
+        built = [
+            build_page() for build_page in (*ui.PAGES, *(() if settings.apps else ui.EXAMPLES))
+        ]
+    built += ui.load_pages(settings.apps)
     pages = ui.mount(
         api,
         built,

@@ -59,6 +59,7 @@ def _findings(*, deploy: bool) -> Iterator[Finding]:
     if settings is None:
         yield fault("data and database are looked at once the settings are right")
         return
+    yield from _apps(settings)
     yield from _folder(settings)
     if settings.environment == "test":
         yield ok("nothing is kept, so there is no database")
@@ -76,6 +77,25 @@ def _usable_settings() -> "Settings | None":
     except SettingsInvalid:
         return None
     return settings
+
+
+def _apps(settings: "Settings") -> Iterator[Finding]:
+    """Imports them, as a start would; each by itself, so that one fault hides no other."""
+    if not settings.apps:
+        return
+    from application.settings import quiet_gradio
+
+    quiet_gradio(None)
+
+    from entrypoints import ui
+
+    for app in settings.apps:
+        try:
+            [page] = ui.load_pages([app])
+        except ui.PageRefused as refused:
+            yield fault(str(refused))
+        else:
+            yield ok(f"{app} is the page {page.title}")
 
 
 def _folder(settings: "Settings") -> Iterator[Finding]:

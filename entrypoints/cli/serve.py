@@ -16,6 +16,12 @@ _WATCHED: Final = ("domain", "application", "adapters", "entrypoints", "migratio
 
 
 def serve(
+    app: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An app of your own, FILE.py:NAME or module:NAME (NAME is demo when left out). Several are named one by one."
+        ),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="0 takes a free one. [8080]")
@@ -29,6 +35,7 @@ def serve(
 ) -> None:
     """Run the service. What is typed here goes before the environment, and that before .env."""
     typed = {
+        "apps": tuple(app) if app else None,
         "host": host,
         "port": port,
         "reload": reload or None,
@@ -81,14 +88,18 @@ def _serve(settings: "Settings", listener: socket.socket) -> None:
 
     quiet_gradio(settings.data_dir if settings.uses_data_dir else None)
 
-    from entrypoints import web
+    from entrypoints import ui, web
     from entrypoints.app import create_app
     from entrypoints.cli.server import Announcement, Server, configured
 
     web.configure_logging(settings)
     container = build(settings)
+    try:
+        served = create_app(container)
+    except ui.PageRefused as refused:
+        raise Fault(str(refused)) from refused
     announcement = Announcement(settings=settings, offer_setup=container.use_cases().offer_setup)
-    Server(configured(create_app(container)), announcement).run(sockets=[listener])
+    Server(configured(served), announcement).run(sockets=[listener])
 
 
 def _serve_reloading(
@@ -97,15 +108,20 @@ def _serve_reloading(
     from uvicorn.supervisors import ChangeReload
 
     from application.settings import pass_on
+    from entrypoints import ui
     from entrypoints.cli.server import Announcement, Server, configured, offer_setup_anew
 
-    pass_on({name: str(value) for name, value in {**overrides, "port": settings.port}.items()})
+    typed = {**overrides, "port": settings.port, "apps": ",".join(settings.apps)}
+    pass_on({name: str(value) for name, value in typed.items() if value != ""})
     root = Path(__file__).parents[2]
     config = configured(
         "entrypoints.app:app_from_environment",
         factory=True,
         reload=True,
-        reload_dirs=[str(root / folder) for folder in _WATCHED],
+        reload_dirs=[
+            *(str(root / folder) for folder in _WATCHED),
+            *map(str, ui.folders_of(settings.apps)),
+        ],
     )
     announcement = Announcement(settings=settings, offer_setup=offer_setup_anew)
     server = Server(config, announcement)

@@ -1,8 +1,19 @@
 """Gradio's side of the door."""
 
 from entrypoints.ui.calling import being_built
-from entrypoints.ui.mounting import UI, PageRefused, mount
-from entrypoints.ui.pages import PAGES
-from entrypoints.ui.sdk import Page
+from entrypoints.ui.loading import folders_of, load_pages
+from entrypoints.ui.mounting import UI, mount
+from entrypoints.ui.pages import EXAMPLES, PAGES
+from entrypoints.ui.sdk import Page, PageRefused
 
-__all__ = ["PAGES", "UI", "Page", "PageRefused", "being_built", "mount"]
+__all__ = [
+    "EXAMPLES",
+    "PAGES",
+    "UI",
+    "Page",
+    "PageRefused",
+    "being_built",
+    "folders_of",
+    "load_pages",
+    "mount",
+]

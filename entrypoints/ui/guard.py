@@ -5,8 +5,11 @@ Default deny: an address of Gradio that is not listed here answers 404 until som
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from gradio.utils import _parse_file_size
 
 from entrypoints.access import Access
 
@@ -20,7 +23,7 @@ RELOADS_THE_TAB: Final = {"error": "Connection errored out. "}
 """Gradio's front end looks for exactly this text, and then polls `app_id` and reloads."""
 
 _OPEN: Final = re.compile(r"/(assets|static)/.+|/(gradio_api/)?theme\.css|/gradio_api/app_id/?")
-_PAGES: Final = re.compile(r"/?|/config/?|/gradio_api/info/?")
+_ABOUT: Final = re.compile(r"/config/?|/gradio_api/info/?")
 _FILES: Final = re.compile(r"/gradio_api/(file=.+|file/.+|stream/[^/]+/[^/]+/[^/]+/[^/]+)")
 _STREAMS: Final = re.compile(
     r"/gradio_api/(queue/data|heartbeat/[^/]+|call/(v2/)?[^/]+/[^/]+|upload_progress|queue/status)"
@@ -40,31 +43,39 @@ class GradioAddresses:
     """Bytes of a JSON body."""
     upload_limit: int
     """Bytes of an upload, all its files together."""
+    roles: frozenset[str] = frozenset()
+    """Whoever has one of them may come in; everybody who is signed in when empty."""
+    pages: frozenset[str] = frozenset({"", "/"})
+    """The app's documents: more than one where it has routes."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """What somebody may type, and the address it stands for."""
+
+    def file_limit(self, own: str | int | None) -> int:
+        """Bytes of one file, of which the app may want fewer."""
+        wanted = _parse_file_size(own)
+        return min(self.upload_limit, wanted or self.upload_limit)
 
     def access(self, method: str, path: str) -> Access:
         if method in {"GET", "HEAD"}:
             if _OPEN.fullmatch(path):
                 return Access(who="anyone", asks_store=False, is_activity=False, body_limit=0)
-            if _PAGES.fullmatch(path):
-                return Access(who="signed in", body_limit=0)
+            if path in self.pages or path in self.moved or _ABOUT.fullmatch(path):
+                return Access(who="signed in", roles=self.roles, body_limit=0)
             if _FILES.fullmatch(path) or _STREAMS.fullmatch(path):
-                return Access(who="signed in", is_activity=False, body_limit=0)
+                return Access(who="signed in", roles=self.roles, is_activity=False, body_limit=0)
         if method == "POST":
             if path == _UPLOAD:
-                return Access(who="signed in", body_limit=self.upload_limit)
+                return Access(who="signed in", roles=self.roles, body_limit=self.upload_limit)
             if _EVENTS.fullmatch(path):
                 # Whether an event is activity is known when it runs: a timer's tick is none.
                 return Access(
                     who="signed in",
+                    roles=self.roles,
                     is_activity=False,
                     body_limit=self.body_limit,
                     refusal=RELOADS_THE_TAB,
                 )
         return Access(who="nobody", body_limit=0)
-
-
-def is_page(path: str) -> bool:
-    return path in {"", "/"}
 
 
 def is_stream(path: str) -> bool:

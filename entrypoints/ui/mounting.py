@@ -2,10 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import gradio as gr
 from fastapi import FastAPI
@@ -13,12 +15,14 @@ from gradio.block_function import BlockFunction
 from gradio.routes import App
 from gradio.utils import get_type_hints
 from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from application.settings import Settings
 from application.use_cases import UseCases
 from domain.model.caller import SignedIn
+from domain.model.user import User
 from entrypoints.access import SIGNED_IN, Access
 from entrypoints.ui.answers import answer_with
 from entrypoints.ui.calling import Calls, RunningEvents
@@ -28,7 +32,6 @@ from entrypoints.ui.guard import (
     MB,
     GradioAddresses,
     cache_control,
-    is_page,
     is_queue_stream,
     is_stream,
     try_events_first,
@@ -38,9 +41,10 @@ from entrypoints.ui.info import Described
 from entrypoints.ui.injection import InjectionRefused, inject_into
 from entrypoints.ui.isolation import Isolated
 from entrypoints.ui.keeping import GradioMemory
+from entrypoints.ui.launching import options_of
 from entrypoints.ui.logins import Logins
-from entrypoints.ui.roles import must_see, roles_of
-from entrypoints.ui.sdk import Page
+from entrypoints.ui.roles import must_have_one_of, must_see, roles_of
+from entrypoints.ui.sdk import Page, PageRefused
 from entrypoints.ui.server_functions import ServerFunctions
 from entrypoints.ui.streams import SESSION_EXPIRED, run_while_signed_in
 from entrypoints.ui.values import State
@@ -63,32 +67,46 @@ _TAKEN = frozenset(
 )
 
 
-class PageRefused(Exception):
-    """A page that cannot be served safely; the text says which and what to change."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mounted:
+    """A page at its address."""
+
+    page: Page
+    path: str
+    """Of the mount, without a slash at its end."""
+    addresses: GradioAddresses
+
+    def is_for(self, user: User) -> bool:
+        return not self.addresses.roles or not self.addresses.roles.isdisjoint(user.roles)
+
+
+@dataclass(frozen=True, kw_only=True)
 class UI:
     """All mounted pages: their addresses, and what they ask of whoever comes."""
 
     settings: Settings
-    addresses: GradioAddresses
     claims: Claims
+    pages: Sequence[Mounted]
+    """In the order of the navigation; the first is the HomePage."""
     logins: Logins = field(default_factory=Logins)
     running: RunningEvents = field(default_factory=RunningEvents)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is told to stop: open streams end then."""
-    links: list[tuple[str, str]] = field(default_factory=list)
 
     def access(self, method: str, path: str) -> Access:
-        mount = next((p for p in self._mounts_longest_first if path.startswith(f"{p}/")), None)
-        if mount is None:
+        rest = path[len(self.settings.ui_path) + 1 :]
+        mounted = self._by_slug.get(rest.partition("/")[0], self.pages[0])
+        if not path.startswith(f"{mounted.path}/"):
             return Access(who="signed in", body_limit=0)
-        return self.addresses.access(method, path[len(mount) :])
+        return mounted.addresses.access(method, path[len(mounted.path) :])
 
-    @property
-    def _mounts_longest_first(self) -> list[str]:
-        return sorted((address.rstrip("/") for _, address in self.links), key=len, reverse=True)
+    def links_for(self, user: User) -> list[tuple[str, str]]:
+        """Titles and addresses of the pages that are there for this user."""
+        return [(m.page.title, f"{m.path}/") for m in self.pages if m.is_for(user)]
+
+    @cached_property
+    def _by_slug(self) -> Mapping[str, Mounted]:
+        return {mounted.path.rpartition("/")[2]: mounted for mounted in self.pages[1:]}
 
 
 def mount(
@@ -100,20 +118,42 @@ def mount(
     new_nonce: Callable[[], str],
 ) -> UI:
     """Mounts the first page at the UI's path and the others below it. Raises PageRefused."""
-    body_limit, upload_limit = settings.body_limit_mb * MB, settings.upload_limit_mb * MB
+    home, *others = pages
+    others.sort(key=lambda page: page.order)
+    paths = [settings.ui_path, *(f"{settings.ui_path}/{slug(page)}" for page in others)]
+    if len(set(paths)) < len(paths):
+        raise PageRefused(f"Two pages have the same address: {', '.join(paths)}. Give one a path=.")
+    below = {f"/{slug(page)}": f"{path}/" for page, path in zip(others, paths[1:], strict=True)}
     ui = UI(
         settings=settings,
         claims=Claims(app),
-        addresses=GradioAddresses(body_limit=body_limit, upload_limit=upload_limit),
+        pages=[
+            Mounted(
+                page=page,
+                path=path,
+                addresses=_addresses(page, path, settings, moved=below if page is home else {}),
+            )
+            for page, path in zip([home, *others], paths, strict=True)
+        ],
     )
-    paths = [settings.ui_path, *(f"{settings.ui_path}/{slug(page)}" for page in pages[1:])]
-    if len(set(paths)) < len(paths):
-        raise PageRefused(f"Two pages have the same address: {', '.join(paths)}. Give one a path=.")
-    ui.links.extend((page.title, f"{path}/") for page, path in zip(pages, paths, strict=True))
     calls = Calls(app=app, running=ui.running)
-    for page, path in zip(pages, paths, strict=True):  # The last one mounted is tried first.
-        _mount_one(api, page.demo, path, ui=ui, calls=calls, new_nonce=new_nonce)
+    for mounted in ui.pages:  # The last one mounted is tried first.
+        _mount_one(api, mounted, ui=ui, calls=calls, new_nonce=new_nonce)
     return ui
+
+
+def _addresses(
+    page: Page, path: str, settings: Settings, *, moved: Mapping[str, str]
+) -> GradioAddresses:
+    routes = [route for route, *_ in page.demo.pages if route]
+    return GradioAddresses(
+        body_limit=settings.body_limit_mb * MB,
+        upload_limit=settings.upload_limit_mb * MB,
+        roles=frozenset(page.roles),
+        pages=frozenset({"", "/", *(f"/{route}" for route in routes)}),
+        # Gradio itself would lead to the root of the host.
+        moved={**moved, **{f"/{route}/": f"{path}/{route}" for route in routes}},
+    )
 
 
 def slug(page: Page) -> str:
@@ -126,28 +166,18 @@ def slug(page: Page) -> str:
 
 
 def _mount_one(
-    api: FastAPI, demo: gr.Blocks, path: str, *, ui: UI, calls: Calls, new_nonce: Callable[[], str]
+    api: FastAPI, mounted: Mounted, *, ui: UI, calls: Calls, new_nonce: Callable[[], str]
 ) -> None:
+    demo, path, addresses = mounted.page.demo, mounted.path, mounted.addresses
+    options = options_of(demo)
     _inject(demo)
     demo.has_launched = True  # Else any file of the server can be named as an input.
     if demo._queue.max_size is None:  # noqa: SLF001 -- Gradio has no other way to ask.
         demo._queue.max_size = 1000  # noqa: SLF001
-    gr.mount_gradio_app(
-        api,
-        demo,
-        path,
-        footer_links=[],
-        run_history=False,  # Else inputs and outputs stay in the browser past sign-out.
-        auth_dependency=_email,
-        allowed_paths=[],
-        show_error=False,
-        max_file_size=ui.addresses.upload_limit,
-        ssr_mode=False,
-        enable_monitoring=False,
-        pwa=False,
-        mcp_server=False,
-        theme=getattr(demo, "_deprecated_theme", None) or "default",
-    )
+    with warnings.catch_warnings():
+        # Of several routes it says that it does without what we have switched off.
+        warnings.filterwarnings("ignore", message="SSR mode is not supported")
+        _mount_gradio(api, mounted, options)
     route = api.router.routes[-1]
     assert isinstance(route, Mount)  # noqa: S101 -- What mount_gradio_app just added.
     # In front of all other routes: most requests are for here, and each route before is a pattern to try.
@@ -156,7 +186,7 @@ def _mount_one(
     try_events_first(route.app)
     files = AppFiles(demo, ui.claims)
     files.wrap(demo)
-    calls.wrap(demo, place=path, needs_state=_needs_state, check=must_see)
+    calls.wrap(demo, place=path, needs_state=_needs_state, check=partial(_must_be_for, mounted))
     isolated = Isolated(
         inner=route.app,
         path=path,
@@ -165,10 +195,34 @@ def _mount_one(
         files=files,
         server_functions=ServerFunctions(calls, path),
         new_name=new_nonce,
-        upload_limit=ui.addresses.upload_limit,
+        upload_limit=addresses.upload_limit,
     )
     described = Described(isolated, demo)
-    route.app = _Guarded(isolated, described, path=path, ui=ui, new_nonce=new_nonce)
+    route.app = _Guarded(isolated, described, mounted=mounted, ui=ui, new_nonce=new_nonce)
+
+
+def _mount_gradio(api: FastAPI, mounted: Mounted, options: Mapping[str, Any]) -> None:
+    gr.mount_gradio_app(
+        api,
+        mounted.page.demo,
+        mounted.path,
+        footer_links=[],
+        run_history=False,  # Else inputs and outputs stay in the browser past sign-out.
+        auth_dependency=_email,
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        **{**options, "max_file_size": mounted.addresses.file_limit(options.get("max_file_size"))},
+    )
+
+
+def _must_be_for(mounted: Mounted, built: BlockFunction) -> None:
+    """Raises NotAllowed; asked before each step, since a role may go while an event runs."""
+    if mounted.addresses.roles:
+        must_have_one_of(mounted.addresses.roles, to_use=mounted.page.title)
+    must_see(built)
 
 
 def _email(request: HTTPConnection) -> str | None:
@@ -217,14 +271,15 @@ class _Guarded:
         inner: ASGIApp,
         described: Described,
         *,
-        path: str,
+        mounted: Mounted,
         ui: UI,
         new_nonce: Callable[[], str],
     ) -> None:
         self._inner = inner
         self._described = described
-        self._prefix = len(path)
-        self._here = f"{path}/"
+        self._prefix = len(mounted.path)
+        self._here = f"{mounted.path}/"
+        self._addresses = mounted.addresses
         self._ui = ui
         self._new_nonce = new_nonce
         self._css, self._script = BAR_CSS.read_text(), SESSION_JS.read_text()
@@ -249,18 +304,23 @@ class _Guarded:
         elif path.rstrip("/") == INFO:
             roles = scope["state"][SIGNED_IN].user.roles
             await self._described.answer(scope, receive, send, roles=roles)
-        elif is_page(path):
+        elif path in self._addresses.pages:
             await self._inner(scope, receive, self._document(scope, send).send)
+        elif path in self._addresses.moved:
+            query = scope["query_string"].decode("latin-1")
+            there = self._addresses.moved[path] + (f"?{query}" if query else "")
+            await RedirectResponse(there)(scope, receive, send)
         elif (cached := cache_control(path, scope["query_string"])) is not None:
             await self._inner(scope, receive, _with_cache_control(send, cached))
         else:
             await self._inner(scope, receive, send)
 
     def _document(self, scope: Scope, send: Send) -> Document:
+        user = scope["state"][SIGNED_IN].user
         bar = header(
             project_name=self._ui.settings.project_name,
-            user=scope["state"][SIGNED_IN].user,
-            links=self._ui.links,
+            user=user,
+            links=self._ui.links_for(user),
             here=self._here,
             css=self._css,
             script=self._script,

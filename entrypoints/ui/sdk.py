@@ -1,9 +1,12 @@
 """What an author of a page imports."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Self
 
 import gradio as gr
 
+from domain.model.user import checked_roles
 from entrypoints.ui import injection
 from entrypoints.ui.injection import injected
 from entrypoints.ui.redirecting import redirect
@@ -14,6 +17,7 @@ from entrypoints.ui.views import Session, User
 
 __all__ = [
     "Page",
+    "PageRefused",
     "Session",
     "State",
     "User",
@@ -27,14 +31,33 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRefused(Exception):
+    """A page that cannot be served safely; the text is one line that says which, and what to change."""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """An app and how it appears in the navigation."""
+    """An app, how it appears in the navigation, and for whom."""
 
     demo: gr.Blocks
-    title: str
+    _: KW_ONLY
+    title: str = ""
+    """The app's own when empty."""
     path: str = ""
     """Its address below the UI's path; made from the title when empty."""
+    roles: Collection[str] = frozenset()
+    """Whoever has one of them may come in; everybody who is signed in when empty."""
+    order: int = 0
+    """Of its place in the navigation; pages of the same order stay as they are named."""
+
+    def __post_init__(self) -> None:
+        """Raises RoleInvalid, and PageRefused for a role written as a text."""
+        if isinstance(self.roles, str):
+            raise PageRefused(f'roles={self.roles!r} is a text: write roles={{"{self.roles}"}}.')
+        object.__setattr__(self, "roles", checked_roles(self.roles))
+
+    def titled(self, title: str) -> Self:
+        return replace(self, title=title)
 
 
 def current_user(request: gr.Request | None = None) -> User:  # noqa: ARG001 -- Authors of the older template pass it.

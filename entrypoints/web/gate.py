@@ -133,6 +133,8 @@ class Gate:
         token = self._cookie.value_in(cookies)
         recognise: RecogniseAgain = partial(self._recognise, token) if token else _nobody
         signed_in = line.signed_in = await self._who(recognise, rule, scope, headers)
+        if signed_in is not None:
+            _must_have_a_role(signed_in, rule, line)
         state = {
             **scope.get("state", {}),
             SIGNED_IN: signed_in,
@@ -264,6 +266,20 @@ def _must_be_readable(method: str, path: str) -> None:
     has_control = not path.isprintable() and any(c < " " or c == "\x7f" for c in path)
     if has_control or not path.startswith("/"):
         raise refusal(400, "bad-request", "Bad request", "This is not an address.")
+
+
+def _must_have_a_role(signed_in: SignedIn, rule: Access, line: RequestLine) -> None:
+    """Raises Refused; the request's line says what was missing (ASVS 16.3.2)."""
+    if not rule.roles or not rule.roles.isdisjoint(signed_in.user.roles):
+        return
+    line.notes["needs"] = sorted(rule.roles)
+    names = " or ".join(sorted(rule.roles))
+    raise refusal(
+        403,
+        "role-missing",
+        "Not for everybody",
+        f"This page needs the role {names}, which {signed_in.user.email} does not have. An admin of this service can give it.",
+    )
 
 
 def _limited(receive: Receive, method: str, headers: dict[bytes, str], limit: int) -> Receive:

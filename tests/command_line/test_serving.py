@@ -138,6 +138,26 @@ def test_a_busy_port_is_one_line_before_anything_else_happens(folder: Path) -> N
     assert list(folder.iterdir()) == []
 
 
+A_DEMO = """
+import gradio as gr
+
+with gr.Blocks() as demo:
+    gr.Textbox(label="Text")
+"""
+
+
+def test_an_app_that_cannot_be_had_is_one_line_and_nothing_is_served(
+    folder: Path, start: Start
+) -> None:
+    (folder / "my_demo.py").write_text("import gradio\n\n1 / 0\n")
+
+    server = start("entrypoints", *AT_ONCE, "--app", "my_demo.py:demo")
+    server.hears(r"my_demo\.py, line 3: ZeroDivisionError: division by zero$")
+
+    assert server.popen.wait(timeout=30) == 2
+    assert "Traceback" not in server.said
+
+
 def test_reloading_picks_up_a_change_and_survives_a_slip(
     folder: Path, start: Start, browser: httpx.Client
 ) -> None:
@@ -148,12 +168,15 @@ def test_reloading_picks_up_a_change_and_survives_a_slip(
         )
     errors = code / "domain/errors.py"
     before = errors.read_text()
+    demo = folder / "my_demo.py"
+    demo.write_text(A_DEMO)
 
-    server = start("entrypoints", "--reload", *AT_ONCE, code=code)
+    server = start("entrypoints", "--reload", "--app", "my_demo.py:demo", *AT_ONCE, code=code)
     base = server.hears(SERVING)[1]
-    errors.write_text("def half_a_line(\n")
-    server.hears("SyntaxError")
+    demo.write_text("def half_a_line(\n")
+    server.hears(r"my_demo\.py, line 1: SyntaxError")
     assert server.popen.poll() is None
+    demo.write_text(A_DEMO)
     for change in range(20):
         # Right after a restart the reloader takes what it sees for the state of things: a person is slower.
         errors.write_text(f"{before}\n\nCHANGED = {change}\n")

@@ -22,6 +22,7 @@ from tests.command_line.conftest import Gradioapp
         ("--port 99999", "'--port'"),
         ("serve --port http", "'--port'"),
         ("sessions end mine", "'ID'"),
+        ("serve --app", "'--app'"),
     ],
 )
 def test_an_error_of_use_is_one_line_that_says_what_to_type(

@@ -14,7 +14,7 @@ from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
 README: Final = Path(__file__).parents[2] / "README.md"
 
 
-def app(title: str) -> gr.Blocks:
+def names_of(title: str) -> dict[str, Any]:
     [code] = [
         block
         for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
@@ -22,7 +22,11 @@ def app(title: str) -> gr.Blocks:
     ]
     names: dict[str, Any] = {"__name__": title}
     exec(compile(code, f"{title}.py", "exec"), names)
-    demo: gr.Blocks = names["demo"]
+    return names
+
+
+def app(title: str) -> gr.Blocks:
+    demo: gr.Blocks = names_of(title)["demo"]
     return demo
 
 
@@ -37,6 +41,16 @@ async def runs(browser: Browser, number: int, *data: Any) -> dict[str, Any]:
     joined = await browser.http.post(f"{GRADIO}/gradio_api/queue/join", json=body)
     assert joined.status_code == 200, joined.text
     return completed(await browser.told("tab"))
+
+
+async def test_forecast_is_a_page_for_analysts_and_admins(mounted: Mounts) -> None:
+    house = await mounted(gr.Blocks(), others=[names_of("Forecast")["page"]])
+    await with_role(house, "bob@example.org", "analyst")
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    asked = [await who.http.get(f"{GRADIO}/forecast/") for who in (ada, bob)]
+
+    assert [answer.status_code for answer in asked] == [403, 200]
 
 
 async def test_summarize_names_the_user_and_counts_on_every_device(mounted: Mounts) -> None:

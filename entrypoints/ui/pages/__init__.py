@@ -9,4 +9,6 @@ from typing import Final
 from entrypoints.ui.pages import countdown, home
 from entrypoints.ui.sdk import Page
 
-PAGES: Final[Sequence[Callable[[], Page]]] = (home.build, countdown.build)
+PAGES: Final[Sequence[Callable[[], Page]]] = (home.build,)
+EXAMPLES: Final[Sequence[Callable[[], Page]]] = (countdown.build,)
+"""Shown as long as no app is named in GRADIOAPP_APPS or behind --app."""

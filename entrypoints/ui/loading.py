@@ -1,0 +1,166 @@
+"""Apps of authors, from `FILE.py:NAME` or `module:NAME` to a page. Whatever is wrong is one line that says where."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from traceback import extract_tb
+from types import ModuleType
+from typing import Any, Final
+
+import gradio as gr
+
+from entrypoints.ui.calling import being_built
+from entrypoints.ui.launching import launches_noted, read_main_block
+from entrypoints.ui.sdk import Page, PageRefused
+
+USUAL_NAME: Final = "demo"
+OURS: Final = ("domain", "application", "adapters", "entrypoints", "migrations")
+"""Names of our own packages: a module of an author with one of them would be taken for ours, or ours for it."""
+_UNTITLED: Final = "Gradio"
+
+
+def load_pages(apps: Iterable[str]) -> Sequence[Page]:
+    """In the order they are named. Raises PageRefused."""
+    loaded: dict[Path | str, ModuleType] = {}
+    with being_built(), launches_noted():
+        return [_page(app, loaded) for app in apps]
+
+
+def folders_of(apps: Iterable[str]) -> Sequence[Path]:
+    """Where a change means that the apps have to be loaded again; of those that are there."""
+    files = [_source(where) for where, _ in map(_parts, apps)]
+    return sorted({file.resolve().parent for file in files if file is not None and file.is_file()})
+
+
+def _source(where: str) -> Path | None:
+    if _is_file(where):
+        return Path(where)
+    _append_to_path(Path.cwd())
+    found = importlib.util.find_spec(where.partition(".")[0])
+    return Path(found.origin) if found is not None and found.origin else None
+
+
+def _append_to_path(folder: Path) -> None:
+    """Last: nothing of an author's folder stands in for a library, or for a part of ours."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def _page(app: str, loaded: dict[Path | str, ModuleType]) -> Page:
+    where, name = _parts(app)
+    key: Path | str = Path(where).resolve() if _is_file(where) else where
+    if key not in loaded:
+        loaded[key] = _file(where, Path(where)) if _is_file(where) else _module(where)
+    found = getattr(loaded[key], name, None)
+    if isinstance(found, Page):
+        return found if found.title else found.titled(_title(found.demo, where))
+    if isinstance(found, gr.Blocks):
+        return Page(found, title=_title(found, where))
+    raise PageRefused(_no_app(app, where, name, loaded[key]))
+
+
+def _parts(app: str) -> tuple[str, str]:
+    """File or module, and name; a Windows drive is no name."""
+    where, colon, name = app.rpartition(":")
+    if not colon or "/" in name or "\\" in name or name.endswith(".py"):
+        return app, USUAL_NAME
+    return where, name or USUAL_NAME
+
+
+def _is_file(where: str) -> bool:
+    return where.endswith(".py") or "/" in where or "\\" in where
+
+
+def _title(demo: gr.Blocks, where: str) -> str:
+    title = str(demo.title or "")
+    if title and title != _UNTITLED:
+        return title
+    stem = Path(where).stem if _is_file(where) else where.rpartition(".")[2]
+    return stem.replace("_", " ").replace("-", " ").strip().capitalize()
+
+
+def _file(where: str, path: Path) -> ModuleType:
+    if not path.is_file():
+        raise PageRefused(f"{where} is not there. Type: gradioapp serve --app FILE.py:NAME")
+    path = path.resolve()
+    _must_not_be_taken(path)
+    _append_to_path(path.parent)
+    spec = importlib.util.spec_from_file_location(_free_name(path), path)
+    if spec is None or spec.loader is None:
+        raise PageRefused(f"{where} is no Python file: its name has to end in .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[spec.name]
+        raise PageRefused(_raised(where, path, error)) from error
+    read_main_block(path.read_text(encoding="utf-8"), vars(module))
+    return module
+
+
+def _module(name: str) -> ModuleType:
+    if name.partition(".")[0] in OURS:
+        raise PageRefused(f"{name} has the name of a part of gradioapp: rename it.")
+    _append_to_path(Path.cwd())
+    try:
+        module = importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise PageRefused(_raised(name, None, error)) from error
+    if module.__file__:
+        read_main_block(Path(module.__file__).read_text(encoding="utf-8"), vars(module))
+    return module
+
+
+def _must_not_be_taken(path: Path) -> None:
+    ours = Path(__file__).resolve().parents[2]
+    taken = [name for name in OURS if name == path.stem]
+    if path.parent != ours:
+        taken += [n for n in OURS if _is_module(path.parent / n)]
+    if taken:
+        raise PageRefused(
+            f"{path.parent / taken[0]} has the name of a part of gradioapp, which would be imported instead: rename it."
+        )
+
+
+def _is_module(path: Path) -> bool:
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def _free_name(path: Path) -> str:
+    """The file's own, unless a library or another app has it."""
+    found = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
+    is_other = found is not None and found.origin not in {None, str(path)}
+    name = path.stem
+    while is_other or name in sys.modules:
+        name, is_other = f"{name}_app", False
+    return name
+
+
+def _raised(where: str, path: Path | None, error: BaseException) -> str:
+    """File and line of the author that raised, as they are in a traceback."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}: SyntaxError: {error.msg}"
+    if isinstance(error, ModuleNotFoundError) and error.name == where:
+        return f"There is no module {where} in this folder, nor installed. Type: gradioapp serve --app FILE.py:NAME"
+    steps = [s for s in extract_tb(error.__traceback__) if "importlib" not in s.filename]
+    theirs = [s for s in steps if path is not None and s.filename == str(path)] or steps[-1:]
+    place = f"{theirs[-1].filename}, line {theirs[-1].lineno}" if theirs else where
+    said = f"{type(error).__name__}: {error}".strip().rstrip(":")
+    if isinstance(error, ModuleNotFoundError):
+        return f"{place}: {said}. What the app needs is given with it: uv run --with {error.name} …"
+    return f"{place}: {said}"
+
+
+def _no_app(app: str, where: str, name: str, module: ModuleType) -> str:
+    values: dict[str, Any] = {n: v for n, v in vars(module).items() if not n.startswith("_")}
+    apps = [n for n, value in values.items() if isinstance(value, gr.Blocks | Page)]
+    if name in values:
+        said = f"{name} of {where} is a {type(values[name]).__name__}, not a gr.Blocks"
+    else:
+        said = f"{where} has no {name}"
+    there = f"It has: {', '.join(apps)}." if apps else "It has no gr.Blocks at its top level."
+    hint = f" Type: --app {app.removesuffix(f':{name}')}:{apps[0]}" if apps else ""
+    return f"{said}. {there}{hint}"

@@ -1,0 +1,221 @@
+"""An author's app, from what is typed behind --app to a page; and what is said when it cannot be had."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from entrypoints.ui.launching import options_of
+from entrypoints.ui.loading import folders_of, load_pages
+from entrypoints.ui.sdk import Page, PageRefused
+
+Writes = Callable[..., str]
+
+AN_APP = """
+import gradio as gr
+
+with gr.Blocks() as demo:
+    gr.Textbox(label="Text")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_modules() -> Iterator[None]:
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if "gradio" not in name:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def writes(tmp_path: Path) -> Writes:
+    def write(text: str, name: str = "my_demo.py") -> str:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return str(file)
+
+    return write
+
+
+def the_page(app: str) -> Page:
+    [page] = load_pages([app])
+    return page
+
+
+def refusal_of(app: str) -> str:
+    with pytest.raises(PageRefused) as refused:
+        load_pages([app])
+    said = str(refused.value)
+    assert "\n" not in said
+    return said
+
+
+async def test_a_file_and_a_name_are_an_app(writes: Writes) -> None:
+    page = the_page(f"{writes(AN_APP)}:demo")
+
+    assert isinstance(page.demo, gr.Blocks)
+
+
+async def test_without_a_name_it_is_demo(writes: Writes) -> None:
+    assert the_page(writes(AN_APP)).demo is not None
+
+
+async def test_a_module_of_the_folder_is_an_app(
+    writes: Writes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes(AN_APP, "my_package/my_app.py")
+    monkeypatch.chdir(tmp_path)
+
+    assert the_page("my_package.my_app:demo").title == "My app"
+
+
+async def test_an_app_without_a_title_is_called_after_its_file(writes: Writes) -> None:
+    assert the_page(writes(AN_APP, "sales_forecast.py")).title == "Sales forecast"
+
+
+async def test_an_app_with_a_title_keeps_it(writes: Writes) -> None:
+    app = writes(AN_APP.replace("Blocks()", 'Blocks(title="Forecast of sales")'))
+
+    assert the_page(app).title == "Forecast of sales"
+
+
+async def test_a_page_of_an_author_says_more(writes: Writes) -> None:
+    text = f"""{AN_APP}
+from entrypoints.ui.sdk import Page
+
+page = Page(demo, title="Forecast", roles={{"analyst"}}, order=3)
+untitled = Page(demo)
+"""
+    app = writes(text)
+
+    page, untitled = load_pages([f"{app}:page", f"{app}:untitled"])
+
+    assert (page.title, page.roles, page.order) == ("Forecast", {"analyst"}, 3)
+    assert untitled.title == "My demo"
+    assert page.demo is untitled.demo  # One file is imported once.
+
+
+async def test_a_role_that_is_a_text_is_refused() -> None:
+    with pytest.raises(PageRefused, match=r'write roles=\{"analyst"\}'):
+        Page(gr.Blocks(), roles="analyst")
+
+
+async def test_a_file_that_launches_itself_is_imported_to_its_end(writes: Writes) -> None:
+    app = writes(f'{AN_APP}\ndemo.queue(max_size=9).launch(theme="soft", share=True)\nend = demo\n')
+
+    page = the_page(f"{app}:end")
+
+    assert options_of(page.demo) == {"theme": "soft"}
+
+
+async def test_the_main_block_is_not_run_but_what_it_says_of_looks_and_queue_holds(
+    writes: Writes,
+) -> None:
+    app = writes(
+        f"""{AN_APP}
+CSS = ".big {{ font-size: 2rem }}"
+
+if __name__ == "__main__":
+    raise RuntimeError("run")
+    demo.queue(max_size=9).launch(css=CSS, server_port=int(undefined), js=undefined)
+"""
+    )
+
+    page = the_page(app)
+
+    assert options_of(page.demo) == {"css": ".big { font-size: 2rem }"}
+    assert page.demo._queue.max_size == 9
+
+
+async def test_looks_of_gradio_5_hold(writes: Writes) -> None:
+    app = writes(AN_APP.replace("Blocks()", 'Blocks(theme="soft", head="<meta name=a>")'))
+
+    with pytest.warns(UserWarning, match="have been moved from the Blocks constructor"):
+        page = the_page(app)
+
+    assert options_of(page.demo) == {"theme": "soft", "head": "<meta name=a>"}
+
+
+async def test_what_stands_beside_the_file_can_be_imported_and_comes_last(writes: Writes) -> None:
+    writes("WORD = 'hello'", "beside_it.py")
+    writes("raise RuntimeError('imported instead of the library')", "httpx.py")
+    app = writes(f"import beside_it, httpx\n{AN_APP}")
+
+    assert the_page(app).title == "My demo"
+    assert sys.path[-1] == str(Path(app).parent)
+
+
+async def test_two_files_of_one_name_are_two_apps(writes: Writes) -> None:
+    titled = AN_APP.replace("Blocks()", 'Blocks(title="Other")')
+
+    one, two = load_pages([writes(AN_APP, "a/app.py"), writes(titled, "b/app.py")])
+
+    assert (one.title, two.title) == ("App", "Other")
+
+
+async def test_a_file_named_like_a_library_is_not_taken_for_it(writes: Writes) -> None:
+    the_page(writes(AN_APP, "httpx.py"))
+
+    import httpx
+
+    assert hasattr(httpx, "AsyncClient")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("import gradio\n\n1 / 0\n", r"my_demo\.py, line 3: ZeroDivisionError: division by zero$"),
+        ("def (\n", r"my_demo\.py, line 1: SyntaxError: "),
+        ("raise SystemExit(3)", r"my_demo\.py, line 1: SystemExit: 3$"),
+        ("import absent_library", r"line 1: ModuleNotFoundError.*uv run --with absent_library"),
+        ("x = 1", r"has no demo\. It has no gr\.Blocks at its top level\.$"),
+        (
+            f"{AN_APP}\napp, demo = demo, 3",
+            r"is a int, not a gr\.Blocks\. .*--app .*my_demo\.py:app$",
+        ),
+        (f"{AN_APP}\napp = demo\ndel demo", r"has no demo\. It has: app\. .*my_demo\.py:app$"),
+    ],
+)
+async def test_a_faulty_app_is_one_line_that_names_the_place(
+    text: str, says: str, writes: Writes
+) -> None:
+    assert re.search(says, refusal_of(f"{writes(text)}:demo"))
+
+
+async def test_a_fault_below_the_file_is_told_at_the_line_of_the_file(writes: Writes) -> None:
+    app = writes("import json\n\njson.loads('{')\n")
+
+    assert re.search(r"my_demo\.py, line 3: JSONDecodeError", refusal_of(app))
+
+
+@pytest.mark.parametrize("app", ["nowhere.py:demo", "nowhere.py", "a/b.py:demo"])
+async def test_a_file_that_is_not_there_is_named(app: str) -> None:
+    assert refusal_of(app).startswith(app.removesuffix(":demo"))
+
+
+async def test_a_module_that_is_not_there_is_named() -> None:
+    assert "no module nowhere" in refusal_of("nowhere:demo")
+
+
+@pytest.mark.parametrize("name", ["domain.py", "application/__init__.py", "adapters.py"])
+async def test_a_folder_with_a_name_of_ours_in_it_is_refused(name: str, writes: Writes) -> None:
+    writes("", name)
+
+    assert "has the name of a part of gradioapp" in refusal_of(writes(AN_APP))
+
+
+@pytest.mark.parametrize("app", ["domain:demo", "entrypoints.app:demo"])
+async def test_a_module_of_ours_is_no_app(app: str) -> None:
+    assert "has the name of a part of gradioapp" in refusal_of(app)
+
+
+async def test_folders_to_watch_are_those_of_the_apps(writes: Writes, tmp_path: Path) -> None:
+    one, two = writes(AN_APP, "a/one.py"), writes(AN_APP, "b/two.py")
+
+    assert folders_of([one, f"{two}:demo", "nowhere.py"]) == [tmp_path / "a", tmp_path / "b"]
