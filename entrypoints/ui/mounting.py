@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, Final, cast
 
 import gradio as gr
 from fastapi import FastAPI
@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from application.settings import Settings
 from application.use_cases import UseCases
 from domain.model.caller import SignedIn
-from entrypoints.access import SIGNED_IN, Access
+from entrypoints.access import CSP_REPORTS, SIGNED_IN, Access
 from entrypoints.ui.answers import answer_with
 from entrypoints.ui.calling import Calls, RunningEvents
 from entrypoints.ui.document import Document, header
@@ -38,6 +38,7 @@ from entrypoints.ui.injection import InjectionRefused, inject_into
 from entrypoints.ui.isolation import Isolated
 from entrypoints.ui.keeping import GradioMemory
 from entrypoints.ui.logins import Logins
+from entrypoints.ui.policy import SourceRefused, policy_of
 from entrypoints.ui.roles import must_see, roles_of
 from entrypoints.ui.sdk import Page
 from entrypoints.ui.server_functions import ServerFunctions
@@ -111,7 +112,7 @@ def mount(
     ui.links.extend((page.title, f"{path}/") for page, path in zip(pages, paths, strict=True))
     calls = Calls(app=app, running=ui.running)
     for page, path in zip(pages, paths, strict=True):  # The last one mounted is tried first.
-        _mount_one(api, page.demo, path, ui=ui, calls=calls, new_nonce=new_nonce)
+        _mount_one(api, page, path, ui=ui, calls=calls, new_nonce=new_nonce)
     return ui
 
 
@@ -125,8 +126,9 @@ def slug(page: Page) -> str:
 
 
 def _mount_one(
-    api: FastAPI, demo: gr.Blocks, path: str, *, ui: UI, calls: Calls, new_nonce: Callable[[], str]
+    api: FastAPI, page: Page, path: str, *, ui: UI, calls: Calls, new_nonce: Callable[[], str]
 ) -> None:
+    demo = page.demo
     _inject(demo)
     demo.has_launched = True  # Else any file of the server can be named as an input.
     if demo._queue.max_size is None:  # noqa: SLF001 -- Gradio has no other way to ask.
@@ -145,7 +147,7 @@ def _mount_one(
         enable_monitoring=False,
         pwa=False,
         mcp_server=False,
-        theme=getattr(demo, "_deprecated_theme", None) or "default",
+        **_look(demo),
     )
     route = api.router.routes[-1]
     assert isinstance(route, Mount)  # noqa: S101 -- What mount_gradio_app just added.
@@ -166,7 +168,38 @@ def _mount_one(
         upload_limit=ui.addresses.upload_limit,
     )
     described = Described(isolated, demo)
-    route.app = _Guarded(isolated, described, path=path, ui=ui, new_nonce=new_nonce)
+    route.app = _Guarded(
+        isolated,
+        described,
+        path=path,
+        ui=ui,
+        new_nonce=new_nonce,
+        policy=_policy(page, ui.settings),
+    )
+
+
+_ENDPOINT: Final = "violations"
+"""The name that a page's policy and its header give to the address for reports."""
+
+
+def _policy(page: Page, settings: Settings) -> tuple[bytes, bytes]:
+    reporting = {"report-uri": (CSP_REPORTS,)}
+    if (
+        settings.is_https
+    ):  # Elsewhere browsers know no endpoints, but Chromium would ignore report-uri for them.
+        reporting["report-to"] = (_ENDPOINT,)
+    try:
+        policy = policy_of(page.demo, page.csp, reporting=reporting)
+    except SourceRefused as error:
+        raise PageRefused(f"The csp= of the page {page.title!r}: {error}.") from error
+    return policy.around_nonce()
+
+
+def _look(demo: gr.Blocks) -> dict[str, Any]:
+    """What an app was made with: Gradio's mount takes it only as arguments of its own."""
+    names = ("css", "css_paths", "js", "head", "head_paths")
+    look = {name: getattr(demo, f"_deprecated_{name}", None) for name in names}
+    return {**look, "theme": getattr(demo, "_deprecated_theme", None) or "default"}
 
 
 def _email(request: HTTPConnection) -> str | None:
@@ -218,8 +251,12 @@ class _Guarded:
         path: str,
         ui: UI,
         new_nonce: Callable[[], str],
+        policy: tuple[bytes, bytes],
     ) -> None:
         self._inner = inner
+        self._policy = policy
+        endpoint = (b"reporting-endpoints", f'{_ENDPOINT}="{CSP_REPORTS}"'.encode())
+        self._headers = [endpoint] if ui.settings.is_https else []
         self._described = described
         self._prefix = len(path)
         self._here = f"{path}/"
@@ -263,7 +300,9 @@ class _Guarded:
             css=self._css,
             script=self._script,
         )
-        return Document(send, header=bar, nonce=self._new_nonce())
+        return Document(
+            send, header=bar, nonce=self._new_nonce(), policy=self._policy, more=self._headers
+        )
 
 
 def _with_cache_control(send: Send, value: str) -> Send:

@@ -1,6 +1,7 @@
 """What an author of a page imports."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import gradio as gr
 
@@ -35,6 +36,8 @@ class Page:
     title: str
     path: str = ""
     """Its address below the UI's path; made from the title when empty."""
+    csp: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    """Widens the page's content security policy, by directive: `{"img-src": "https://images.example.com"}`."""
 
 
 def current_user(request: gr.Request | None = None) -> User:  # noqa: ARG001 -- Authors of the older template pass it.
