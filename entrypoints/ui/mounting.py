@@ -184,9 +184,8 @@ _ENDPOINT: Final = "violations"
 
 def _policy(page: Page, settings: Settings) -> tuple[bytes, bytes]:
     reporting = {"report-uri": (CSP_REPORTS,)}
-    if (
-        settings.is_https
-    ):  # Elsewhere browsers know no endpoints, but Chromium would ignore report-uri for them.
+    # Over http Chromium knows no endpoints, and with report-to it would not use report-uri either.
+    if settings.is_https:
         reporting["report-to"] = (_ENDPOINT,)
     try:
         policy = policy_of(page.demo, page.csp, reporting=reporting)
