@@ -13,6 +13,9 @@ RECOGNISE: Final = "recognise"
 REQUEST_ID: Final = "request_id"
 """Key in the scope's `state`: text, also sent as X-Request-ID and written to the log."""
 
+CSP_REPORTS: Final = "/csp-reports"
+"""Where browsers tell what a page's content security policy has stopped."""
+
 
 class RecogniseAgain(Protocol):
     async def __call__(self, *, activity: bool) -> SignedIn:
@@ -29,6 +32,8 @@ class Access:
     """Whether coming here keeps the session from growing idle."""
     asks_store: bool = True
     """Open addresses only: False where nobody needs to know who is there, so that no query is made."""
+    is_quiet: bool = False
+    """Whether what comes here goes without a line in the log at the usual level, unless it fails."""
     body_limit: int
     """Bytes; more is 413 before any of it is used."""
     refusal: Mapping[str, Any] = field(default_factory=dict)

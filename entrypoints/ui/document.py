@@ -1,29 +1,31 @@
 """Gradio's HTML page on its way out: our header in front of the app, and a nonce on every script."""
 
 from html import escape
-from typing import Final
 from urllib.parse import quote
 
 from starlette.types import Message, Send
 
 from domain.model.user import User
 
-_POLICY: Final = (
-    "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self' blob: data:; "
-    "worker-src 'self' blob:; manifest-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; "
-    "object-src 'none'"
-)
-"""'unsafe-eval': without it a `js=` of an author, gr.HTML, ImageEditor and native plots break."""
-
 
 class Document:
     """Collects a page, so that it leaves changed and with its right length."""
 
-    def __init__(self, send: Send, *, header: str, nonce: str) -> None:
+    def __init__(
+        self,
+        send: Send,
+        *,
+        header: str,
+        nonce: str,
+        policy: tuple[bytes, bytes],
+        more: list[tuple[bytes, bytes]],
+    ) -> None:
+        """`policy`: what stands before and after the nonce in it. `more`: headers."""
         self._send = send
         self._header = header.encode()
-        self._nonce = nonce
+        self._nonce = nonce.encode("ascii")
+        self._policy = self._nonce.join(policy)
+        self._more = more
         self._start: Message | None = None
         self._body = bytearray()
 
@@ -45,7 +47,8 @@ class Document:
 
     def _rewrite(self) -> None:
         assert self._start is not None  # noqa: S101 -- Only called once it is there.
-        nonce = f'<script nonce="{self._nonce}"'.encode()
+        # Gradio writes every < of the app's own texts as \u003c or &lt;: what is opened here is a script of the page.
+        nonce = b'<script nonce="%b"' % self._nonce
         page = bytes(self._body)
         opening = page.find(b"<body")
         after = page.find(b">", opening) + 1 if opening >= 0 else 0
@@ -54,7 +57,8 @@ class Document:
         headers = [(k, v) for k, v in self._start["headers"] if k.lower() != b"content-length"]
         headers += [
             (b"content-length", str(len(page)).encode()),
-            (b"content-security-policy", _POLICY.format(nonce=self._nonce).encode()),
+            (b"content-security-policy", self._policy),
+            *self._more,
         ]
         self._start["headers"] = headers
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import gradio as gr
 from fastapi import FastAPI
@@ -23,7 +23,7 @@ from application.settings import Settings
 from application.use_cases import UseCases
 from domain.model.caller import SignedIn
 from domain.model.user import User
-from entrypoints.access import SIGNED_IN, Access
+from entrypoints.access import CSP_REPORTS, SIGNED_IN, Access
 from entrypoints.ui.answers import answer_with
 from entrypoints.ui.calling import Calls, RunningEvents
 from entrypoints.ui.document import Document, header
@@ -43,6 +43,7 @@ from entrypoints.ui.isolation import Isolated
 from entrypoints.ui.keeping import GradioMemory
 from entrypoints.ui.launching import options_of
 from entrypoints.ui.logins import Logins
+from entrypoints.ui.policy import SourceRefused, policy_of
 from entrypoints.ui.roles import must_have_one_of, must_see, roles_of
 from entrypoints.ui.sdk import Page, PageRefused
 from entrypoints.ui.server_functions import ServerFunctions
@@ -198,7 +199,14 @@ def _mount_one(
         upload_limit=addresses.upload_limit,
     )
     described = Described(isolated, demo)
-    route.app = _Guarded(isolated, described, mounted=mounted, ui=ui, new_nonce=new_nonce)
+    route.app = _Guarded(
+        isolated,
+        described,
+        mounted=mounted,
+        ui=ui,
+        new_nonce=new_nonce,
+        policy=_policy(mounted.page, ui.settings),
+    )
 
 
 def _mount_gradio(api: FastAPI, mounted: Mounted, options: Mapping[str, Any]) -> None:
@@ -223,6 +231,22 @@ def _must_be_for(mounted: Mounted, built: BlockFunction) -> None:
     if mounted.addresses.roles:
         must_have_one_of(mounted.addresses.roles, to_use=mounted.page.title)
     must_see(built)
+
+
+_ENDPOINT: Final = "violations"
+"""The name that a page's policy and its header give to the address for reports."""
+
+
+def _policy(page: Page, settings: Settings) -> tuple[bytes, bytes]:
+    reporting = {"report-uri": (CSP_REPORTS,)}
+    # Over http Chromium knows no endpoints, and with report-to it would not use report-uri either.
+    if settings.is_https:
+        reporting["report-to"] = (_ENDPOINT,)
+    try:
+        policy = policy_of(page.demo, page.csp, reporting=reporting)
+    except SourceRefused as error:
+        raise PageRefused(f"The csp= of the page {page.title!r}: {error}.") from error
+    return policy.around_nonce()
 
 
 def _email(request: HTTPConnection) -> str | None:
@@ -274,8 +298,12 @@ class _Guarded:
         mounted: Mounted,
         ui: UI,
         new_nonce: Callable[[], str],
+        policy: tuple[bytes, bytes],
     ) -> None:
         self._inner = inner
+        self._policy = policy
+        endpoint = (b"reporting-endpoints", f'{_ENDPOINT}="{CSP_REPORTS}"'.encode())
+        self._headers = [endpoint] if ui.settings.is_https else []
         self._described = described
         self._prefix = len(mounted.path)
         self._here = f"{mounted.path}/"
@@ -325,7 +353,9 @@ class _Guarded:
             css=self._css,
             script=self._script,
         )
-        return Document(send, header=bar, nonce=self._new_nonce())
+        return Document(
+            send, header=bar, nonce=self._new_nonce(), policy=self._policy, more=self._headers
+        )
 
 
 def _with_cache_control(send: Send, value: str) -> Send:

@@ -1,7 +1,7 @@
 """What an author of a page imports."""
 
-from collections.abc import Collection
-from dataclasses import KW_ONLY, dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Self
 
 import gradio as gr
@@ -49,6 +49,8 @@ class Page:
     """Whoever has one of them may come in; everybody who is signed in when empty."""
     order: int = 0
     """Of its place in the navigation; pages of the same order stay as they are named."""
+    csp: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    """Widens the page's content security policy, by directive: `{"img-src": "https://images.example.com"}`."""
 
     def __post_init__(self) -> None:
         """Raises RoleInvalid, and PageRefused for a role written as a text."""

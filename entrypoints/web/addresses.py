@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from entrypoints.access import Access
+from entrypoints.access import CSP_REPORTS, Access
 
 KB: Final = 1024
 
@@ -15,19 +15,20 @@ _SIGNED_IN: Final = Access(who="signed in", body_limit=64 * KB)
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 """Answered under every host name: who asks there has only our address."""
 
-_OPEN: Final = {
+_NAMED: Final = {
     "/": Access(who="anyone", body_limit=0),
     "/login": _FORM,
     "/logout": _FORM,
     "/setup": _FORM,
     "/manifest.json": _ASSET,
     "/favicon.ico": _ASSET,
+    CSP_REPORTS: Access(who="signed in", is_activity=False, is_quiet=True, body_limit=16 * KB),
     **dict.fromkeys(PROBES, _ASSET),
 }
 
 
 def access(method: str, path: str) -> Access:  # noqa: ARG001 -- The rule's signature.
-    known = _OPEN.get(path)
+    known = _NAMED.get(path)
     if known is not None:
         return known
     return _ASSET if path.startswith("/static/") else _SIGNED_IN

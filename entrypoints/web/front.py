@@ -1,6 +1,6 @@
 """What the routes need: the use cases, and the means to answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -17,6 +17,7 @@ from entrypoints.web.cookies import Cookies
 from entrypoints.web.logs import NOTES
 from entrypoints.web.pages import Pages
 from entrypoints.web.static_files import StaticFiles
+from entrypoints.web.violations import Violations
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Front:
     pages: Pages
     files: StaticFiles
     cookies: Cookies
+    violations: Violations = field(default_factory=Violations)
     has_admin: bool = False
     """Once there is one, one stays: nobody needs to ask again."""
 

@@ -129,7 +129,7 @@ class Gate:
         if rule.who == "nobody":
             raise refusal(404, "not-found", "Not found", "There is nothing at this address.")
         receive = _limited(receive, method, headers, rule.body_limit)
-        line.is_quiet = rule.who == "anyone" and not rule.asks_store
+        line.is_quiet = rule.is_quiet or (rule.who == "anyone" and not rule.asks_store)
         token = self._cookie.value_in(cookies)
         recognise: RecogniseAgain = partial(self._recognise, token) if token else _nobody
         signed_in = line.signed_in = await self._who(recognise, rule, scope, headers)

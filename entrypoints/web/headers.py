@@ -24,6 +24,7 @@ _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDoma
 _DROPPED: Final = frozenset({*_ALWAYS, _HSTS[0], b"server", b"x-powered-by", b"x-request-id"})
 
 _POLICY: Final = b"content-security-policy"
+_UNFRAMED: Final = b"frame-ancestors 'none'"
 _CACHE: Final = b"cache-control"
 _TYPE: Final = b"content-type"
 
@@ -31,12 +32,13 @@ _TYPE: Final = b"content-type"
 class Dressing:
     def __init__(self, settings: Settings) -> None:
         self._always: Headers = [*_ALWAYS.items(), *([_HSTS] if settings.is_https else [])]
+        self._always_framed = [pair for pair in self._always if pair[0] != b"x-frame-options"]
 
     def dressed(self, headers: Headers, request_id: bytes) -> Headers:
         """With ours, and without what an answer must not say. A policy or caching rule it came with stays: without one,
         nobody keeps it, and it may do nothing."""
         kept: Headers = []
-        has_policy = has_rule = False
+        has_policy = has_rule = is_framed = False
         for pair in headers:
             name = pair[0].lower()
             if name in _DROPPED or name.startswith(b"access-control-"):
@@ -44,10 +46,12 @@ class Dressing:
             # A script has no use for a policy, except as a worker, which then lacks what its page allows.
             if name == _POLICY or (name == _TYPE and b"javascript" in pair[1]):
                 has_policy = True
+                is_framed = b"frame-ancestors " in pair[1] and _UNFRAMED not in pair[1]
             elif name == _CACHE:
                 has_rule = True
             kept.append(pair)
-        kept += self._always
+        # The old header knows no list: where a policy names who may frame an answer, it would say the opposite.
+        kept += self._always_framed if is_framed else self._always
         kept.append((b"x-request-id", request_id))
         if not has_policy:
             kept.append((_POLICY, OWN_POLICY))

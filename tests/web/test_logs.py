@@ -10,6 +10,7 @@ import structlog
 
 from application.settings import load
 from entrypoints.web.logs import configure_logging
+from entrypoints.web.violations import Violation, Violations
 from tests.web.conftest import PASSWORD, Door, Lines
 from tests.web.pages import sign_in
 
@@ -126,3 +127,19 @@ def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[st
     logging.getLogger("uvicorn").info("theirs")
 
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.asvs("V16.4.1")
+@pytest.mark.usefixtures("configured")
+def test_what_a_policy_lacks_can_be_read_and_copied_from_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging(load(env_file=None, environment="test", log_format="console"))
+    violation = Violation(
+        page="/gradio/", directive="img-src", blocked="https://images.example.com"
+    )
+
+    Violations().tell(violation, user_id="1")
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert 'csp={"img-src": "https://images.example.com"}' in line

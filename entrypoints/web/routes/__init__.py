@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from entrypoints.web.routes import assets, auth, docs, health, me, setup, users
+from entrypoints.web.routes import assets, auth, docs, health, me, setup, users, violations
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     auth.router,
@@ -14,4 +14,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     docs.router,
     health.router,
     assets.router,
+    violations.router,
 )

@@ -1,0 +1,237 @@
+"""Apps of several kinds under the policies derived for them, in a real browser that stops what they do not allow."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import gradio as gr
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]  # Gradio brings it, and no types.
+import pytest
+import structlog
+import uvicorn
+from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Page as Tab
+from structlog.testing import capture_logs
+
+from entrypoints.ui import Page
+from tests.ui.conftest import Mounts
+
+pytestmark = pytest.mark.browser
+
+ELSEWHERE: Final = "http://127.0.0.1:1"
+"""Another origin, and still this machine."""
+LISTENS: Final = """
+    window.stopped = [];
+    document.addEventListener("securitypolicyviolation", e => window.stopped.push(e.effectiveDirective + " " + e.blockedURI));
+"""
+TRIANGLE: Final = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+SHOWN: Final = {
+    "plain": ".katex",
+    "chat": "textarea",
+    "scripted": "text=Template 3",
+    "editor": "canvas",
+    "plots": ".vega-embed canvas, .vega-embed svg",
+    "model": "canvas",
+    "with-head": "html[data-head=ran]",
+}
+
+
+def _plain() -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.Markdown("$x^2$", latex_delimiters=[{"left": "$", "right": "$", "display": False}])
+        gr.Dataframe(pd.DataFrame({"x": [1, 2]}))
+        gr.Code("print(1)", language="python")
+        gr.Image(np.zeros((8, 8, 3), dtype=np.uint8))
+        gr.Audio((8000, np.zeros(8000, dtype=np.int16)))
+        gr.Gallery()
+        gr.Chatbot([{"role": "assistant", "content": "**hello**"}])
+    return demo
+
+
+def _scripted() -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.HTML(3, html_template="<b>Template ${value}</b>", js_on_load="element.title = 'x'")
+        text = gr.Textbox(label="Text", value="x")
+        gr.Button("Go").click(None, text, text, js="(x) => x + '!'")
+    return demo
+
+
+def _editor() -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.ImageEditor()
+    return demo
+
+
+def _plots() -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.LinePlot(pd.DataFrame({"x": [1, 2], "y": [2, 1]}), x="x", y="y")
+    return demo
+
+
+def _model(file: str) -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.Model3D(file)
+    return demo
+
+
+def _with_head() -> gr.Blocks:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Gradio wants it at launch(), which is not called here.
+        demo = gr.Blocks(head="<script>document.documentElement.dataset.head = 'ran'</script>")
+    with demo:
+        gr.Textbox()
+    return demo
+
+
+def _violating() -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.HTML(
+            f"<b>Shown</b><img src='{ELSEWHERE}/a.png?token=hunter2'>"
+            "<img src='data:x' onerror='window.hacked = true'>"
+        )
+    return demo
+
+
+@dataclass(slots=True)
+class Serving:
+    """The pages behind the real gate and server, in a thread of their own."""
+
+    apps: dict[str, Callable[[], gr.Blocks]]
+    address: str = ""
+    token: str = ""
+    is_ready: threading.Event = field(default_factory=threading.Event)
+    server: uvicorn.Server | None = None
+
+    async def serves(self) -> None:
+        pages = [Page(demo=build(), title=title) for title, build in self.apps.items()]
+        async with AsyncExitStack() as closing:
+            home = gr.Blocks()
+            with home:
+                gr.Markdown("Home")
+            house = await Mounts(closing)(home, others=pages)
+            self.token = (await house.signed_in()).http.cookies["gradioapp-session"]
+            config = uvicorn.Config(
+                house.gate, lifespan="off", log_config=None, timeout_graceful_shutdown=1
+            )
+            self.server = uvicorn.Server(config)
+            with socket.create_server(("127.0.0.1", 0)) as door:
+                self.address = f"http://127.0.0.1:{door.getsockname()[1]}"
+                self.is_ready.set()
+                await self.server.serve(sockets=[door])
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    file = tmp_path_factory.mktemp("model") / "triangle.obj"
+    file.write_text(TRIANGLE)
+    apps: dict[str, Callable[[], gr.Blocks]] = {
+        "plain": _plain,
+        "chat": lambda: gr.ChatInterface(lambda message, history: message),
+        "scripted": _scripted,
+        "editor": _editor,
+        "plots": _plots,
+        "model": lambda: _model(str(file)),
+        "with-head": _with_head,
+        "violating": _violating,
+    }
+    serving = Serving(apps)
+    thread = threading.Thread(target=lambda: asyncio.run(serving.serves()), daemon=True)
+    thread.start()
+    assert serving.is_ready.wait(60)
+    yield serving
+    assert serving.server is not None
+    serving.server.should_exit = True
+    thread.join(20)
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Any]]:
+    structlog.reset_defaults()
+    with capture_logs() as captured:
+        yield captured
+
+
+NewBrowser = Callable[[], BrowserContext]
+
+
+def opens(new_browser: NewBrowser, serving: Serving, page: str) -> tuple[Tab, str]:
+    """The tab, and the policy its page came with."""
+    context = new_browser()
+    context.add_cookies(
+        [{"name": "gradioapp-session", "value": serving.token, "url": serving.address}]
+    )
+    tab = context.new_page()
+    tab.add_init_script(LISTENS)
+    answer = tab.goto(f"{serving.address}/gradio/{page}/")
+    assert answer is not None
+    return tab, answer.headers["content-security-policy"]
+
+
+def stopped(tab: Tab) -> list[str]:
+    found: list[str] = tab.evaluate("window.stopped")
+    return found
+
+
+@pytest.mark.asvs("3.4.3")
+@pytest.mark.parametrize("page", SHOWN)
+def test_an_app_comes_up_and_its_policy_stops_nothing(
+    serving: Serving, new_browser: NewBrowser, page: str
+) -> None:
+    tab, policy = opens(new_browser, serving, page)
+
+    tab.locator(SHOWN[page]).first.wait_for(state="attached", timeout=30_000)
+
+    assert stopped(tab) == []
+    assert ("'unsafe-eval'" in policy) == (page in {"scripted", "editor", "plots"})
+
+
+def test_the_script_of_an_event_runs(serving: Serving, new_browser: NewBrowser) -> None:
+    tab, _ = opens(new_browser, serving, "scripted")
+
+    tab.get_by_role("button", name="Go").click()
+
+    expect(tab.get_by_label("Text")).to_have_value("x!")
+
+
+@pytest.mark.asvs("3.4.7", "3.4.3", "16.2.5")
+def test_what_a_policy_stops_is_logged_with_what_to_add(
+    serving: Serving, new_browser: NewBrowser, lines: list[Any]
+) -> None:
+    tab, _ = opens(new_browser, serving, "violating")
+
+    expect(tab.get_by_text("Shown")).to_be_visible()
+    tab.wait_for_function("window.stopped.length >= 2")
+    told = [
+        _reported(lines, directive, before=time.monotonic() + 20)
+        for directive in ("img-src", "script-src")
+    ]
+
+    assert tab.evaluate("window.hacked") is None
+    assert [line["page"] for line in told] == ["/gradio/violating/"] * 2
+    assert told[0]["add"] == f"csp={json.dumps({'img-src': ELSEWHERE})}"
+    assert told[1]["add"].startswith("nothing: put the script into Blocks(head=…)")
+    assert "hunter2" not in str(lines)
+
+
+def _reported(lines: list[Any], directive: str, *, before: float) -> Any:
+    """A browser sends its reports when it likes."""
+    while time.monotonic() < before:
+        for line in list(lines):
+            if line.get("directive") == directive:
+                return line
+        threading.Event().wait(0.05)
+    raise AssertionError(lines)
