@@ -23,7 +23,7 @@ from adapters.system.ids import RandomIds
 from application import use_cases as uc
 from application.settings import Settings, SettingsInvalid
 from domain.model.session import SessionPolicy
-from domain.ports.system import IdGenerator
+from domain.ports.system import Clock, IdGenerator
 from domain.services.auth import AuthService
 from domain.services.sessions import SessionService
 from domain.services.state import StateService
@@ -166,10 +166,13 @@ class Composition(containers.DeclarativeContainer):
     )
 
 
-def build(settings: Settings) -> Composition:
-    """Connects to nothing yet."""
+def build(settings: Settings, *, clock: Clock | None = None) -> Composition:
+    """Connects to nothing yet. A test brings its own `clock`."""
     storage = STORAGES[settings.environment](settings=settings)
-    return Composition(settings=settings, storage=storage)
+    container = Composition(settings=settings, storage=storage)
+    if clock is not None:
+        container.clock.override(providers.Object(clock))
+    return container
 
 
 @asynccontextmanager

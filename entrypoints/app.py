@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any, Final
@@ -44,26 +45,44 @@ def app_from_environment() -> ASGIApp:
 def create_app(container: Composition) -> ASGIApp:
     """Takes out use cases, settings and lifespan; nobody behind this line sees the container."""
     settings: Settings = container.settings()
-    app: UseCases = container.use_cases()
     quiet_gradio(settings.data_dir if settings.uses_data_dir else None)
+    return compose(container, pages_of(settings.apps)).gate
+
+
+def pages_of(apps: Iterable[ui.App]) -> Sequence[ui.Page]:
+    """Ours, the HomePage first, then those of authors; without any, the examples. Raises PageRefused."""
+    authors = ui.load_pages(apps)
+    with ui.being_built():
+        ours = [build_page() for build_page in (*ui.PAGES, *(() if authors else ui.EXAMPLES))]
+    return [*ours, *authors]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Composed, and not yet running."""
+
+    gate: web.Gate
+    api: FastAPI
+    """Behind the gate."""
+    pages: ui.UI
+
+    def running(self) -> AbstractAsyncContextManager[Any]:
+        """What a server does around its first and last request. The apps are then as they were before, to be served again
+        or to run alone."""
+        return self.api.router.lifespan_context(self.api)
+
+
+def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
+    """The first page is the HomePage. Raises PageRefused."""
+    settings: Settings = container.settings()
+    app: UseCases = container.use_cases()
 
     api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     # Its presence switches off Gradio's own, which reflects any origin with credentials.
     api.add_middleware(CORSMiddleware, allow_origins=[])
     web.install(api, app=app, settings=settings)
     new_nonce = container.ids().new_secret
-    with ui.being_built():
-        built = [
-            build_page() for build_page in (*ui.PAGES, *(() if settings.apps else ui.EXAMPLES))
-        ]
-    built += ui.load_pages(settings.apps)
-    pages = ui.mount(
-        api,
-        built,
-        app=app,
-        settings=settings,
-        new_nonce=new_nonce,
-    )
+    pages = ui.mount(api, built, app=app, settings=settings, new_nonce=new_nonce)
     mounted = api.router.lifespan_context
 
     @asynccontextmanager
@@ -74,7 +93,10 @@ def create_app(container: Composition) -> ASGIApp:
             _told_to_stop(pages.stopping),
             mounted(api) as state,
         ):
-            yield state
+            try:
+                yield state
+            finally:
+                pages.unmount()
 
     api.router.lifespan_context = lifespan
 
@@ -83,13 +105,14 @@ def create_app(container: Composition) -> ASGIApp:
             return pages.access(method, path)
         return web.access(method, path)
 
-    return web.Gate(
+    gate = web.Gate(
         api,
         recognise=app.recognise,
         settings=settings,
         access=access,
         new_id=container.ids().new_id,
     )
+    return Service(gate=gate, api=api, pages=pages)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Gradio's side of the door."""
 
 from entrypoints.ui.calling import being_built
-from entrypoints.ui.loading import folders_of, load_pages
+from entrypoints.ui.loading import App, folders_of, load_pages
 from entrypoints.ui.mounting import UI, mount
 from entrypoints.ui.pages import EXAMPLES, PAGES
 from entrypoints.ui.sdk import Page, PageRefused
@@ -10,6 +10,7 @@ __all__ = [
     "EXAMPLES",
     "PAGES",
     "UI",
+    "App",
     "Page",
     "PageRefused",
     "being_built",

@@ -90,12 +90,17 @@ class Call:
 
 _current: ContextVar[Call | None] = ContextVar("call", default=None)
 _is_building: ContextVar[bool] = ContextVar("is_building", default=False)
-_serving: Final[set[str]] = set()
+_serving: Final[Counter[str]] = Counter()
+"""Addresses of mounted apps. In tests several services may be in one process, one after the other or at once."""
 
 
 def is_served() -> bool:
     """False in an author's file that runs alone."""
-    return bool(_serving) or _is_building.get()
+    return _serving.total() > 0 or _is_building.get()
+
+
+def is_served_no_longer(place: str) -> None:
+    _serving[place] -= 1
 
 
 @contextmanager
@@ -163,7 +168,7 @@ class Calls:
     ) -> None:
         """`place` is the app's address. `check` is asked in the caller's name before each step, and may refuse it."""
         process: Callable[..., Awaitable[dict[str, Any]]] = demo.process_api
-        _serving.add(place)
+        _serving[place] += 1
 
         async def process_api(
             block_fn: BlockFunction | int, *args: Any, request: Any = None, **kwargs: Any

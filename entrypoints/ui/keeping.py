@@ -23,6 +23,20 @@ class Messages(LRUCache[str, "asyncio.Queue[EventMessage]"]):
         return asyncio.Queue()
 
 
+def replace_queue(demo: gr.Blocks) -> None:
+    """By an empty one with the author's settings: what waits in it, and its locks, belong to an event loop that ends."""
+    old: Any = demo._queue  # noqa: SLF001 -- Gradio has no other way to ask.
+    old.close()
+    demo._queue = type(old)(  # noqa: SLF001
+        live_updates=old.live_updates,
+        concurrency_count=old.max_thread_count,
+        update_intervals=old.update_intervals,
+        max_size=old.max_size,
+        blocks=demo,
+        default_concurrency_limit=old.default_concurrency_limit,
+    )
+
+
 class GradioMemory(Keeper):
     def __init__(self, demo: gr.Blocks, app: App) -> None:
         self._demo: Final[Any] = demo

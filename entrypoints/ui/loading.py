@@ -20,8 +20,11 @@ OURS: Final = ("domain", "application", "adapters", "entrypoints", "migrations")
 """Names of our own packages: a module of an author with one of them would be taken for ours, or ours for it."""
 _UNTITLED: Final = "Gradio"
 
+App = str | gr.Blocks | Page
+"""`FILE.py:NAME`, `module:NAME`, or the app itself."""
 
-def load_pages(apps: Iterable[str]) -> Sequence[Page]:
+
+def load_pages(apps: Iterable[App]) -> Sequence[Page]:
     """In the order they are named. Raises PageRefused."""
     loaded: dict[Path | str, ModuleType] = {}
     with being_built(), launches_noted():
@@ -48,17 +51,22 @@ def _append_to_path(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
-def _page(app: str, loaded: dict[Path | str, ModuleType]) -> Page:
+def _page(app: App, loaded: dict[Path | str, ModuleType]) -> Page:
+    if not isinstance(app, str):
+        return _titled(app, "app")
     where, name = _parts(app)
     key: Path | str = Path(where).resolve() if _is_file(where) else where
     if key not in loaded:
         loaded[key] = _file(where, Path(where)) if _is_file(where) else _module(where)
     found = getattr(loaded[key], name, None)
-    if isinstance(found, Page):
-        return found if found.title else found.titled(_title(found.demo, where))
-    if isinstance(found, gr.Blocks):
-        return Page(found, title=_title(found, where))
+    if isinstance(found, Page | gr.Blocks):
+        return _titled(found, where)
     raise PageRefused(_no_app(app, where, name, loaded[key]))
+
+
+def _titled(app: gr.Blocks | Page, where: str) -> Page:
+    page = app if isinstance(app, Page) else Page(app)
+    return page if page.title else page.titled(_title(page.demo, where))
 
 
 def _parts(app: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from domain.model.caller import SignedIn
 from domain.model.user import User
 from entrypoints.access import CSP_REPORTS, SIGNED_IN, Access
 from entrypoints.ui.answers import answer_with
-from entrypoints.ui.calling import Calls, RunningEvents
+from entrypoints.ui.calling import Calls, RunningEvents, is_served_no_longer
 from entrypoints.ui.document import Document, header
 from entrypoints.ui.files import AppFiles, Claims
 from entrypoints.ui.guard import (
@@ -40,7 +40,7 @@ from entrypoints.ui.info import PATH as INFO
 from entrypoints.ui.info import Described
 from entrypoints.ui.injection import InjectionRefused, inject_into
 from entrypoints.ui.isolation import Isolated
-from entrypoints.ui.keeping import GradioMemory
+from entrypoints.ui.keeping import GradioMemory, replace_queue
 from entrypoints.ui.launching import options_of
 from entrypoints.ui.logins import Logins
 from entrypoints.ui.policy import SourceRefused, policy_of
@@ -104,6 +104,16 @@ class UI:
     def links_for(self, user: User) -> list[tuple[str, str]]:
         """Titles and addresses of the pages that are there for this user."""
         return [(m.page.title, f"{m.path}/") for m in self.pages if m.is_for(user)]
+
+    def unmount(self) -> None:
+        """Leaves each app as it was built: to be mounted once more, or to run alone."""
+        for mounted in self.pages:
+            demo = mounted.page.demo
+            for wrapped in ("process_api", "postprocess_data"):
+                vars(demo).pop(wrapped, None)
+            demo.has_launched = False
+            replace_queue(demo)
+            is_served_no_longer(mounted.path)
 
     @cached_property
     def _by_slug(self) -> Mapping[str, Mounted]:

@@ -13,9 +13,7 @@ import gradio as gr
 import httpx
 import pytest
 import structlog
-from dependency_injector import providers
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from structlog.testing import capture_logs
 
 from adapters.system.clock import StoppedClock
@@ -26,7 +24,7 @@ from domain.model.caller import Caller
 from domain.model.session import Device, Session
 from domain.model.user import User
 from entrypoints import ui, web
-from entrypoints.access import Access
+from entrypoints.app import compose
 
 PASSWORD: Final = "correct horse"
 HERE: Final = "http://localhost"
@@ -161,35 +159,11 @@ class Mounts:
         **values: Any,
     ) -> House:
         settings = load(env_file=None, environment="test", **values)
-        container = build(settings)
-        self.closing.callback(container.hasher().close)
         clock = StoppedClock()
-        container.clock.override(providers.Object(clock))
-        app = container.use_cases()
-        api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-        api.add_middleware(CORSMiddleware, allow_origins=[])
-        web.install(api, app=app, settings=settings)
-        pages = ui.mount(
-            api,
-            [ui.Page(demo=demo, title=title), *others],
-            app=app,
-            settings=settings,
-            new_nonce=container.ids().new_secret,
-        )
-
-        def access(method: str, path: str) -> Access:
-            is_gradio = path.startswith(f"{GRADIO}/")
-            return pages.access(method, path) if is_gradio else web.access(method, path)
-
-        gate = web.Gate(
-            api,
-            recognise=app.recognise,
-            settings=settings,
-            access=access,
-            new_id=container.ids().new_id,
-        )
-        await self.closing.enter_async_context(api.router.lifespan_context(api))
-        return House(container, clock, settings, demo, pages, gate, api)
+        container = build(settings, clock=clock)
+        service = compose(container, [ui.Page(demo=demo, title=title), *others])
+        await self.closing.enter_async_context(service.running())
+        return House(container, clock, settings, demo, service.pages, service.gate, service.api)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -215,7 +215,9 @@ async def test_twenty_callers_at_once_are_never_mixed(mounted: Mounts) -> None:
     assert [await house.kept(b) for b in browsers] == [{"mine": f"of {email}"} for email in emails]
 
 
-async def test_nobody_is_calling_outside_a_callback() -> None:
+async def test_nobody_is_calling_outside_a_callback(mounted: Mounts) -> None:
+    await mounted(gr.Blocks())
+
     with pytest.raises(RuntimeError, match="Nobody is signed in here: this works inside a Gradio"):
         current_user()
     with pytest.raises(RuntimeError, match="Nobody is signed in here"):
