@@ -46,6 +46,8 @@ BREACHES: Final[dict[str, list[tuple[str, str | None]]]] = {
         ("entrypoints.ui.sdk", "entrypoints.web"),
         ("entrypoints.web", "entrypoints.app"),
         ("entrypoints.app", "entrypoints.cli"),
+        ("entrypoints.app", "entrypoints.testing"),
+        ("entrypoints.cli", "entrypoints.testing"),
         ("application.container", "entrypoints.app"),
     ],
     "domain-whole": [("domain.newcomer", None)],

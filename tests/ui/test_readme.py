@@ -1,6 +1,9 @@
 """The README's apps do what it says of them, as they stand there."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,12 +17,17 @@ from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
 README: Final = Path(__file__).parents[2] / "README.md"
 
 
-def names_of(title: str) -> dict[str, Any]:
+def code_with(words: str) -> str:
     [code] = [
         block
         for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-        if f'gr.Blocks(title="{title}")' in block
+        if words in block
     ]
+    return str(code)
+
+
+def names_of(title: str) -> dict[str, Any]:
+    code = code_with(f'gr.Blocks(title="{title}")')
     names: dict[str, Any] = {"__name__": title}
     exec(compile(code, f"{title}.py", "exec"), names)
     return names
@@ -115,7 +123,26 @@ async def test_leaving_leads_home(mounted: Mounts) -> None:
     assert completed(await ada.runs("leave"))["output"]["gradioapp_goes_to"] == "/gradio/"
 
 
-@pytest.mark.parametrize("title", ["Summarize", "Vote", "Greet", "Training", "Notes", "Leaving"])
+def test_tested_passes_its_tests_as_an_author_runs_them(tmp_path: Path) -> None:
+    (tmp_path / "my_demo.py").write_text(code_with('gr.Blocks(title="Tested")'))
+    (tmp_path / "test_my_demo.py").write_text(code_with("from my_demo import demo"))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(README.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "title", ["Summarize", "Vote", "Greet", "Training", "Notes", "Leaving", "Tested"]
+)
 async def test_every_app_can_be_mounted_and_opened(mounted: Mounts, title: str) -> None:
     ada = await (await mounted(app(title))).signed_in()
 
