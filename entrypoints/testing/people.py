@@ -77,8 +77,8 @@ class Person:
     _user: User | None
     _token: str | None = field(repr=False)
     _tab: str
-    _listening: set[Steps]
-    """Of everybody: whoever has not listened to the end is made to stop when the service is."""
+    _listening: dict[str, Steps]
+    """By tab, of everybody: whoever has not listened to the end is made to stop when the service is."""
     _page: str | None = None
 
     @property
@@ -101,7 +101,8 @@ class Person:
 
     def call(self, api_name: str, *inputs: Any, **named: Any) -> Any:
         """What the event answers: one output as itself, several as a tuple; of a generator the last.
-        Raises Refused, Failed, LookupError without such an event, TypeError for other inputs than it takes."""
+        Raises Refused, Failed, LookupError without such an event, TypeError for other inputs than it takes, RuntimeError
+        while the same tab still listens to a stream."""
         answer = None
         for answer in self.stream(api_name, *inputs, **named):  # noqa: B007 -- The last one counts.
             pass
@@ -112,13 +113,16 @@ class Person:
         event = self._events.find(api_name, on=self._page)
         data = event.data(inputs, named)
         steps = self._steps(event, data)
-        self._listening.add(steps)
+        if self._listening.setdefault(self._tab, steps) is not steps:
+            # Gradio has one queue of messages for a tab: each would take away what the other waits for.
+            raise RuntimeError(
+                f"{event} in a tab that still listens to a stream: end or close that one, or call in_a_new_tab()."
+            )
         try:
             while (step := self._run(anext, steps, None)) is not None:
                 yield event.outputs(step)
         finally:
-            if steps in self._listening:
-                self._listening.discard(steps)
+            if self._listening.pop(self._tab, None) is not None:
                 self._run(steps.aclose)
 
     def upload(self, name: str, content: bytes) -> File:

@@ -41,7 +41,7 @@ class Served:
     _clock: StoppedClock
     _events: Events
     _transport: InProcess
-    _listening: set[Steps]
+    _listening: dict[str, Steps]
     log: Sequence[Mapping[str, Any]]
     """What the service has logged so far; it is not printed."""
 
@@ -117,7 +117,7 @@ def serving(*apps: ui.App, **settings: Any) -> Iterator[Served]:
         # Here, since Gradio makes an event loop, and leaves it open, wherever none is running.
         service, events = portal.call(_compose, container, apps)
         transport = InProcess(service.gate)
-        listening: set[Steps] = set()
+        listening: dict[str, Steps] = {}
         with (
             portal.wrap_async_context_manager(service.running()),
             _closing(portal, transport, listening),
@@ -145,11 +145,13 @@ def _compose(container: Composition, apps: Sequence[ui.App]) -> tuple[Service, E
 
 
 @contextmanager
-def _closing(portal: BlockingPortal, transport: InProcess, listening: set[Steps]) -> Iterator[None]:
+def _closing(
+    portal: BlockingPortal, transport: InProcess, listening: dict[str, Steps]
+) -> Iterator[None]:
     try:
         yield
     finally:
         portal.call(transport.aclose)
         while listening:
             with suppress(RuntimeError):  # One that a thread is listening to has just been told.
-                portal.call(listening.pop().aclose)
+                portal.call(listening.popitem()[1].aclose)

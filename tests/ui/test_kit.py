@@ -251,21 +251,39 @@ def test_steps_of_a_generator_come_one_by_one_and_a_call_answers_the_last(app: S
 
 def test_who_stops_listening_stops_the_event(app: Served) -> None:
     stopped.clear()
-    steps = app.signed_in("ada@example.com").stream("/endless")
-
+    ada = app.signed_in("ada@example.com")
+    steps = ada.stream("/endless")
     assert [next(steps), next(steps)] == [1, 2]
+    began = monotonic()
+
     steps.close()  # type: ignore[attr-defined]
 
     assert stopped.wait(10)
+    assert monotonic() - began < 4  # Told so, not cut off after five.
+    assert ada.call("/say", "hello") == "hello"
 
 
-def test_a_stream_nobody_finished_does_not_hold_up_the_end(demo: gr.Blocks) -> None:
+def test_a_tab_listens_to_one_stream_at_a_time(app: Served) -> None:
+    ada = app.signed_in("ada@example.com")
+    steps = ada.stream("/endless")
+    next(steps)
+
+    with pytest.raises(RuntimeError, match=r"/say\(text\) in a tab that still .*in_a_new_tab"):
+        ada.call("/say", "hello")
+    assert ada.in_a_new_tab().call("/say", "hello") == "hello"
+    assert next(steps) == 2
+
+
+def test_a_stream_nobody_finished_does_not_hold_up_the_end(
+    demo: gr.Blocks, caplog: pytest.LogCaptureFixture
+) -> None:
     with serving(demo) as app:
         steps = app.signed_in("ada@example.com").stream("/endless")
         next(steps)
         began = monotonic()
 
-    assert monotonic() - began < 20
+    assert monotonic() - began < 4
+    assert not caplog.records
 
 
 def test_several_outputs_are_a_tuple_without_what_a_client_does_not_see(app: Served) -> None:
@@ -424,7 +442,7 @@ def test_who_still_waits_when_the_service_ends_is_told(demo: gr.Blocks) -> None:
 
 def test_a_callback_that_uses_the_kit_is_told_rather_than_left_waiting() -> None:
     async def ask() -> str:
-        return str(people[0].call("/ask"))
+        return str(people[0].in_a_new_tab().call("/ask"))
 
     def asking() -> gr.Blocks:
         demo = gr.Blocks()

@@ -1,8 +1,10 @@
 """What a mounted page sends, and which pages are refused before anybody sees them."""
 
+import asyncio
 import os
 import re
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import gradio as gr
@@ -433,3 +435,31 @@ async def test_the_theme_of_an_author_is_served(mounted: Mounts) -> None:
     css = (await ada.http.get(f"{GRADIO}/theme.css")).text
 
     assert gr.themes.colors.rose.c500 in css
+
+
+async def test_an_app_that_is_served_again_begins_with_an_empty_queue() -> None:
+    ran: list[int] = []
+    has_begun = asyncio.Event()
+
+    async def wait(number: int) -> int:
+        ran.append(number)
+        has_begun.set()
+        if number < 3:
+            await asyncio.Event().wait()
+        return number
+
+    demo = gr.Blocks()
+    with demo:
+        number = gr.Number(precision=0)
+        gr.Button().click(wait, number, number, api_name="wait")
+    async with AsyncExitStack() as closing:
+        ada = await (await Mounts(closing)(demo)).signed_in()
+        await ada.start("wait", 1)
+        await ada.start("wait", 2)
+        await has_begun.wait()
+
+    async with AsyncExitStack() as closing:
+        ada = await (await Mounts(closing)(demo)).signed_in()
+        assert await ada.gets("wait", 3) == 3
+
+    assert ran == [1, 3]
