@@ -79,6 +79,7 @@ def create_app(container: Composition) -> ASGIApp:
     return web.Gate(
         api,
         recognise=app.recognise,
+        recognise_token=app.recognise_token,
         settings=settings,
         access=access,
         new_id=container.ids().new_id,
@@ -95,6 +96,7 @@ async def _chores(app: UseCases, pages: ui.UI) -> AsyncIterator[None]:
 
     async def purge() -> None:
         await app.purge_sessions()
+        await app.purge_tokens()
         await app.forget_old_files()
 
     tasks = [

@@ -184,6 +184,7 @@ class Mounts:
         gate = web.Gate(
             api,
             recognise=app.recognise,
+            recognise_token=app.recognise_token,
             settings=settings,
             access=access,
             new_id=container.ids().new_id,
