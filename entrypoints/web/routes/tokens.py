@@ -1,5 +1,6 @@
 """The JSON API for one's own access tokens; none of it is for a program that comes with one."""
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -66,7 +67,7 @@ async def revoke_token(request: Request, me: Me, app: App, token_id: UUID) -> Re
     return Response(status_code=204)
 
 
-def _fields(token: AccessToken) -> dict[str, object]:
+def _fields(token: AccessToken) -> dict[str, Any]:
     return {
         "id": token.id,
         "name": token.name,
