@@ -86,6 +86,7 @@ def create_app(container: Composition) -> ASGIApp:
     return web.Gate(
         api,
         recognise=app.recognise,
+        recognise_token=app.recognise_token,
         settings=settings,
         access=access,
         new_id=container.ids().new_id,
@@ -102,6 +103,7 @@ async def _chores(app: UseCases, pages: ui.UI) -> AsyncIterator[None]:
 
     async def purge() -> None:
         await app.purge_sessions()
+        await app.purge_tokens()
         await app.forget_old_files()
 
     tasks = [

@@ -121,13 +121,15 @@ class RequestLine:
     def write(self, status: int | None) -> None:
         """No query, header or body: each may hold a secret (ASVS 16.2.5)."""
         signed_in = self.signed_in
+        caller = signed_in.caller if signed_in else None
         fields: dict[str, Any] = {
             "method": self.method,
             "path": self.path[:LONGEST_PATH],
             "status": status or GONE,
             "duration_ms": round((perf_counter() - self.started) * 1000, 2),
-            "user_id": str(signed_in.user.id) if signed_in else None,
-            "session_id": str(signed_in.session.id) if signed_in else None,
+            "user_id": str(caller.user_id) if caller else None,
+            "session_id": str(caller.session_id) if caller and caller.session_id else None,
+            **({"token_id": str(caller.token_id)} if caller and caller.token_id else {}),
             "request_id": self.request_id,
             "address": self.address,
             **self.notes,
