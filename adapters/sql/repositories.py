@@ -347,6 +347,8 @@ class SqlState(StateRepository[Owner]):
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
+        self._locked: Owner | None = None
+        """What this unit of work has locked already."""
 
     async def read(self, owner: Owner, *, locked: bool = False) -> Entries:
         if locked:
@@ -380,10 +382,13 @@ class SqlState(StateRepository[Owner]):
             await self._statements.write(delete(entries).where(entries.owner_id == owner, some))
 
     async def _lock(self, owner: Owner) -> None:
+        if owner == self._locked:
+            return
         owners = self._owners
         found = await self._statements.lock(select(owners.id).where(owners.id == owner))
         if found.one_or_none() is None:
             raise self._gone
+        self._locked = owner
 
 
 class SqlSessionData(SqlState[SessionId]):

@@ -85,8 +85,8 @@ class SqlUnitsOfWork(UnitsOfWork):
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[UnitOfWork]:
-        """On PostgreSQL each statement sees what is committed by then, so it needs no BEGIN and no ROLLBACK; on
-        SQLite all of them see the same moment."""
+        """Each statement sees what is committed by then, so it needs no BEGIN and no ROLLBACK; SQLite's engine begins
+        for writers alone."""
         options = {} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         async with self._unit(may_write=False, **options) as unit:
             yield unit
