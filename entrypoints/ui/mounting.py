@@ -354,7 +354,12 @@ class _Guarded:
             script=self._script,
         )
         return Document(
-            send, header=bar, nonce=self._new_nonce(), policy=self._policy, more=self._headers
+            send,
+            header=bar,
+            nonce=self._new_nonce(),
+            policy=self._policy,
+            more=self._headers,
+            seen=partial(self._described.in_page, roles=user.roles),
         )
 
 

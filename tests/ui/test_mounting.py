@@ -433,3 +433,13 @@ async def test_the_theme_of_an_author_is_served(mounted: Mounts) -> None:
     css = (await ada.http.get(f"{GRADIO}/theme.css")).text
 
     assert gr.themes.colors.rose.c500 in css
+
+
+@pytest.mark.asvs("3.5.5")
+async def test_no_script_of_a_page_listens_to_pages_of_others(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    page = (await ada.http.get(f"{GRADIO}/")).text
+
+    assert "iframeResizer.contentWindow" not in page
+    assert page.count("<script") == page.count("</script>")
