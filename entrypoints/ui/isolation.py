@@ -75,6 +75,11 @@ class Isolated:
     upload_limit: int
     """Bytes of one upload."""
 
+    async def leave(self, signed_in: SignedIn, tab: str) -> None:
+        """For whoever made the tab's name, and does not come back to it."""
+        name = within(login_of(signed_in), tab, called=_HASH)
+        await self.logins.of(signed_in).leave(Tab(self.memory, name))
+
     @property
     def routes(self) -> Sequence[BaseRoute]:
         """Gradio's, for whoever judges them."""

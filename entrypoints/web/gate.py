@@ -14,7 +14,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from application.settings import Settings
 from domain.errors import AccessTokenEnded, DomainError, SessionEnded
 from domain.model.caller import SignedIn
-from entrypoints.access import RECOGNISE, REQUEST_ID, SIGNED_IN, Access, AccessRule, RecogniseAgain
+from entrypoints.access import (
+    NOTES,
+    RECOGNISE,
+    REQUEST_ID,
+    SIGNED_IN,
+    Access,
+    AccessRule,
+    RecogniseAgain,
+)
 from entrypoints.web.addresses import PROBES
 from entrypoints.web.answer import Answer
 from entrypoints.web.bearer import bearer_in
@@ -23,7 +31,7 @@ from entrypoints.web.errors import plain_problem, problem_of
 from entrypoints.web.headers import Dressing, Headers
 from entrypoints.web.hosts import Hosts, Origin
 from entrypoints.web.limits import counted, must_fit
-from entrypoints.web.logs import NOTES, RequestLine
+from entrypoints.web.logs import RequestLine
 from entrypoints.web.next_page import sign_in_address
 from entrypoints.web.origins import SAFE, must_be_from_here
 from entrypoints.web.pages import Pages
@@ -219,6 +227,7 @@ class Gate:
             kind=told.kind,
             title=told.title,
             detail=told.detail,
+            headers={"www-authenticate": "Bearer"} if rule.is_for_programs else {},
             members={"login": "/login", **rule.refusal},
         )
 

@@ -14,9 +14,6 @@ from structlog.typing import ExcInfo, FilteringBoundLogger
 from application.settings import Settings
 from domain.model.caller import SignedIn
 
-NOTES: Final = "log_notes"
-"""Key in the scope's `state`: more fields for the request's line."""
-
 LONGEST_PATH: Final = 500
 GONE: Final = 499
 """Status in the log when the client left before there was an answer, as nginx writes it."""
