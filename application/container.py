@@ -11,6 +11,7 @@ from adapters.memory.limiter import MemoryAttemptLimiter
 from adapters.memory.session_cache import MemorySessionCache
 from adapters.memory.store import MemoryStore
 from adapters.memory.unit_of_work import MemoryUnitsOfWork
+from adapters.security.access_tokens import HmacAccessTokenHasher
 from adapters.security.passwords import CHEAP, PasslibHasher
 from adapters.security.tokens import JwtTokenCodec
 from adapters.sql import schema
@@ -27,6 +28,7 @@ from domain.ports.system import Clock, IdGenerator
 from domain.services.auth import AuthService
 from domain.services.sessions import SessionService
 from domain.services.state import StateService
+from domain.services.tokens import TokenService
 from domain.services.users import UserService
 
 KEY_FILE: Final = "secret.key"
@@ -75,9 +77,9 @@ class Composition(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(RandomIds)
-    codec = providers.Singleton(
-        JwtTokenCodec, keys=providers.Callable(signing_keys, settings, ids), clock=clock
-    )
+    keys = providers.Singleton(signing_keys, settings, ids)
+    codec = providers.Singleton(JwtTokenCodec, keys=keys, clock=clock)
+    token_hasher = providers.Singleton(HmacAccessTokenHasher, keys)
     hasher = providers.Singleton(
         PasslibHasher, scheme=settings.provided.password_scheme, cost=storage.hashing_cost
     )
@@ -97,6 +99,7 @@ class Composition(containers.DeclarativeContainer):
     )
     users = providers.Singleton(UserService, clock=clock, ids=ids)
     sessions = providers.Singleton(SessionService, codec=codec, clock=clock, ids=ids, policy=policy)
+    tokens = providers.Singleton(TokenService, hasher=token_hasher, clock=clock, ids=ids)
     state = providers.Singleton(StateService)
 
     _work: ClassVar[dict[str, Any]] = {"units_of_work": units_of_work}
@@ -124,7 +127,7 @@ class Composition(containers.DeclarativeContainer):
         find_user=providers.Singleton(uc.FindUser, **_work, users=users),
         rename_user=providers.Singleton(uc.RenameUser, **_work, users=users, cache=cache),
         change_user=providers.Singleton(
-            uc.ChangeUser, **_work, users=users, sessions=sessions, cache=cache
+            uc.ChangeUser, **_work, users=users, sessions=sessions, tokens=tokens, cache=cache
         ),
         change_password=providers.Singleton(
             uc.ChangePassword, **_work, **_signing_in, hasher=hasher, cache=cache
@@ -133,7 +136,7 @@ class Composition(containers.DeclarativeContainer):
             uc.SetPassword, **_work, users=users, sessions=sessions, hasher=hasher, cache=cache
         ),
         disable_user=providers.Singleton(
-            uc.DisableUser, **_work, users=users, sessions=sessions, cache=cache
+            uc.DisableUser, **_work, users=users, sessions=sessions, tokens=tokens, cache=cache
         ),
         enable_user=providers.Singleton(uc.EnableUser, **_work, users=users),
         grant_role=providers.Singleton(uc.GrantRole, **_work, users=users, cache=cache),
@@ -150,10 +153,17 @@ class Composition(containers.DeclarativeContainer):
             uc.RevokeAllSessions, **_work, users=users, sessions=sessions, cache=cache
         ),
         keep_awake=providers.Singleton(uc.KeepAwake, **_work, sessions=sessions),
-        ended_sessions=providers.Singleton(uc.EndedSessions, **_work, sessions=sessions),
+        ended_sessions=providers.Singleton(
+            uc.EndedSessions, **_work, sessions=sessions, tokens=tokens
+        ),
         purge_sessions=providers.Singleton(
             uc.PurgeSessions, **_work, sessions=sessions, cache=cache
         ),
+        create_token=providers.Singleton(uc.CreateToken, **_work, tokens=tokens),
+        list_tokens=providers.Singleton(uc.ListTokens, **_work, tokens=tokens),
+        revoke_token=providers.Singleton(uc.RevokeToken, **_work, tokens=tokens, cache=cache),
+        recognise_token=providers.Singleton(uc.RecogniseToken, **_work, tokens=tokens, cache=cache),
+        purge_tokens=providers.Singleton(uc.PurgeTokens, **_work, tokens=tokens, cache=cache),
         read_account_state=providers.Singleton(uc.ReadAccountState, **_work),
         change_account_state=providers.Singleton(uc.ChangeAccountState, **_work, state=state),
         change_session_data=providers.Singleton(

@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     apps: Annotated[tuple[str, ...], NoDecode] = ()
     reload: bool = False
     sample_users: bool = False
+    mcp: bool = False
     project_name: str = Field(default="gradioapp", min_length=1, max_length=80)
     body_limit_mb: int = Field(default=10, ge=1, le=1024)
     upload_limit_mb: int = Field(default=100, ge=1, le=102400)

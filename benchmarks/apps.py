@@ -1,35 +1,34 @@
-"""The two servers: a bare mount, and the service with the same app as one of its pages."""
+"""The app of both servers, and the bare mount of it; the service gets it with --app."""
 
 import gradio as gr
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from application.container import build
-from application.settings import load
-from entrypoints import app as service
-from entrypoints import ui, web
-from entrypoints.ui import Page
+from entrypoints.ui.sdk import State, User, injected
 
 
-def demo() -> gr.Blocks:
-    """One text in, one text out."""
-    blocks = gr.Blocks(title="Echo", analytics_enabled=False)
-    with blocks:
-        text, out = gr.Textbox(label="Text"), gr.Textbox(label="Out")
-        gr.Button("Go").click(lambda said: said, text, out, api_name="echo")
-    return blocks
+def echo(said: str) -> str:
+    return said
+
+
+def greet(said: str, *, user: User = injected) -> str:
+    return f"{user.name}: {said}"
+
+
+def count(said: str, *, state: State = injected) -> str:
+    """One read of what is kept for the account, and one write. In the bare mount it is kept in memory."""
+    state["runs"] = state.get("runs", 0) + 1
+    return said
+
+
+with gr.Blocks(title="Echo", analytics_enabled=False) as demo:
+    text, out = gr.Textbox(label="Text"), gr.Textbox(label="Out")
+    for fn in (echo, greet, count):
+        gr.Button(fn.__name__).click(fn, text, out, api_name=fn.__name__)
 
 
 def bare() -> ASGIApp:
     api = FastAPI()
     api.add_api_route("/healthz", lambda: {"status": "ok"})
-    gr.mount_gradio_app(api, demo(), "/gradio/echo")
+    gr.mount_gradio_app(api, demo, "/gradio/echo")
     return api
-
-
-def ours() -> ASGIApp:
-    settings = load(env_file=None)
-    web.configure_logging(settings)
-    home = ui.PAGES[0]
-    service.ui.PAGES = (home, lambda: Page(demo=demo(), title="Echo"))  # type: ignore[attr-defined]
-    return service.create_app(build(settings))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import httpx
 
@@ -38,12 +39,15 @@ def add_accounts(folder: Path, count: int) -> None:
 
 
 @contextmanager
-def served(factory: str, folder: Path) -> Iterator[str]:
+def served(which: Literal["bare", "ours"], folder: Path) -> Iterator[str]:
     """The address of a server of its own process, which ends with the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--factory", "--port", str(port), "--log-level", "warning", "--no-access-log"]
+        port = str(free.getsockname()[1])
+    commands = {
+        "bare": ("uvicorn", "benchmarks.apps:bare", "--factory", "--no-access-log"),
+        "ours": ("entrypoints", "serve", "--app", "benchmarks.apps:demo"),
+    }
     env = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -51,8 +55,8 @@ def served(factory: str, folder: Path) -> Iterator[str]:
         "GRADIOAPP_LOG_LEVEL": "warning",
         "GRADIO_ANALYTICS_ENABLED": "False",
     }
-    command = [sys.executable, "-m", "uvicorn", f"benchmarks.apps:{factory}", *options]
-    process = subprocess.Popen(command, env=env, cwd=folder)
+    command = [sys.executable, "-m", *commands[which], "--port", port]
+    process = subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(address)

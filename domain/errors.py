@@ -41,6 +41,26 @@ class SessionNotFound(DomainError):
     sentence = "There is no such session."
 
 
+class AccessTokenEnded(SessionEnded):
+    """A program's token that is unknown, malformed, expired or revoked."""
+
+    sentence = "This access token does not hold: it is mistyped, expired or revoked."
+
+
+class AccessTokenNotFound(DomainError):
+    """Also what somebody else's token answers."""
+
+    sentence = "There is no such access token."
+
+
+class AccessTokenInvalid(DomainError):
+    """A token that cannot be made as asked for; `sentence` says why."""
+
+
+class TooManyAccessTokens(DomainError):
+    sentence = "Your account has as many access tokens as it may have. Revoke one first."
+
+
 class TokenRefused(DomainError):
     """A signed token that is forged, expired, malformed or meant for something else."""
 

@@ -12,6 +12,8 @@ RECOGNISE: Final = "recognise"
 """Key in the scope's `state`: a `RecogniseAgain`, for what outlives the request's first check."""
 REQUEST_ID: Final = "request_id"
 """Key in the scope's `state`: text, also sent as X-Request-ID and written to the log."""
+NOTES: Final = "log_notes"
+"""Key in the scope's `state`: a mapping of more fields for the request's line in the log."""
 
 CSP_REPORTS: Final = "/csp-reports"
 """Where browsers tell what a page's content security policy has stopped."""
@@ -36,6 +38,8 @@ class Access:
     """Whether what comes here goes without a line in the log at the usual level, unless it fails."""
     body_limit: int
     """Bytes; more is 413 before any of it is used."""
+    is_for_programs: bool = False
+    """Whether only programs come here: one without a token is told that it needs one (RFC 6750)."""
     refusal: Mapping[str, Any] = field(default_factory=dict)
     """Members added to the problem document of a 401, for a front end that looks for them."""
 

@@ -108,6 +108,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
     gate = web.Gate(
         api,
         recognise=app.recognise,
+        recognise_token=app.recognise_token,
         settings=settings,
         access=access,
         new_id=container.ids().new_id,
@@ -125,6 +126,7 @@ async def _chores(app: UseCases, pages: ui.UI) -> AsyncIterator[None]:
 
     async def purge() -> None:
         await app.purge_sessions()
+        await app.purge_tokens()
         await app.forget_old_files()
 
     tasks = [

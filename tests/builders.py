@@ -6,6 +6,7 @@ from itertools import count
 from typing import Final
 from uuid import UUID
 
+from domain.model.access_token import AccessToken, AccessTokenId
 from domain.model.session import Device, Session, SessionId
 from domain.model.user import User, UserId, canonical_email
 
@@ -62,4 +63,29 @@ def a_session(
         seen_at=seen_at or created_at,
         ends_at=ends_at or created_at + timedelta(hours=12),
         device=device or Device(address="192.0.2.1", agent="A browser"),
+    )
+
+
+def a_token(
+    *,
+    of: User,
+    id: AccessTokenId | None = None,  # noqa: A002 - named as the entity names it.
+    name: str = "A program",
+    secret_hash: bytes | None = None,
+    roles: frozenset[str] | set[str] | None = None,
+    created_at: datetime = NOON,
+    expires_at: datetime | None = None,
+    last_used_at: datetime | None = None,
+) -> AccessToken:
+    number = next(_numbers)
+    return AccessToken(
+        id=id or AccessTokenId(UUID(int=number)),
+        user_id=of.id,
+        name=name,
+        secret_hash=secret_hash or sha256(f"secret {number}".encode()).digest(),
+        hint="abcd",
+        roles=None if roles is None else frozenset(roles),
+        created_at=created_at,
+        expires_at=expires_at or created_at + timedelta(days=90),
+        last_used_at=last_used_at,
     )

@@ -77,11 +77,13 @@ def test_up_down_up_leaves_the_same_tables(url: str) -> None:
 
     assert after_up == [
         [
+            "access_tokens",
             "account_state",
             "alembic_version",
             "files",
             "session_data",
             "sessions",
+            "token_data",
             "user_roles",
             "users",
         ]
@@ -114,10 +116,10 @@ def test_pending_names_the_revisions_before_an_upgrade_and_none_after(url: str) 
     nowhere = on(url, schema.current)
     on(url, schema.upgrade)
 
-    assert before == [("0001", "0002")]
+    assert before == [("0001", "0002", "0003")]
     assert nowhere == [None]
     assert on(url, schema.pending) == [()]
-    assert on(url, schema.current) == ["0002"]
+    assert on(url, schema.current) == ["0003"]
 
 
 def test_a_store_newer_than_the_code_has_nothing_pending(url: str) -> None:
@@ -194,5 +196,5 @@ def test_two_processes_that_migrate_at_once_both_succeed(url: str) -> None:
         process.stdin.flush()
     results = [process.communicate(timeout=30) for process in processes]
 
-    assert results == [("0002\n", "")] * 3
+    assert results == [("0003\n", "")] * 3
     assert on(url, schema.pending) == [()]

@@ -9,12 +9,14 @@ from typing import TypeVar
 from uuid import UUID
 
 from adapters.memory.store import Kept, Tables
-from domain.errors import DomainError, EmailTaken, SessionEnded, UserNotFound
+from domain.errors import AccessTokenEnded, DomainError, EmailTaken, SessionEnded, UserNotFound
+from domain.model.access_token import AccessToken, AccessTokenId
 from domain.model.file import FileKey
 from domain.model.session import Session, SessionId
 from domain.model.state import Changes, Entries, Entry, Removed, encoded
 from domain.model.user import Email, User, UserId
 from domain.ports.repositories import (
+    AccessTokenRepository,
     FileRepository,
     SessionRepository,
     StateRepository,
@@ -161,6 +163,65 @@ class MemorySessions(SessionRepository):
         return [(session, tables.users[session.user_id]) for session in newest]
 
 
+class MemoryAccessTokens(AccessTokenRepository):
+    def __init__(self, transaction: MemoryTransaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, token: AccessToken) -> None:
+        tables = self._transaction.writable
+        _user(tables, token.user_id)
+        if token.id in tables.access_tokens or any(
+            other.secret_hash == token.secret_hash for other in tables.access_tokens.values()
+        ):
+            raise RuntimeError("This id or secret has been given to another token.")
+        tables.access_tokens[token.id] = token
+
+    async def save(self, token: AccessToken) -> None:
+        tables = self._transaction.writable
+        stored = tables.access_tokens.get(token.id)
+        if stored is None:
+            raise AccessTokenEnded
+        tables.access_tokens[token.id] = replace(
+            stored, last_used_at=token.last_used_at, secret_hash=token.secret_hash
+        )
+
+    async def find(self, token_id: AccessTokenId) -> AccessToken | None:
+        return self._transaction.tables.access_tokens.get(token_id)
+
+    async def find_many(self, token_ids: Collection[AccessTokenId]) -> Sequence[AccessToken]:
+        tokens = self._transaction.tables.access_tokens
+        return [tokens[i] for i in set(token_ids) if i in tokens]
+
+    async def find_with_user(
+        self, secret_hashes: Collection[bytes]
+    ) -> tuple[AccessToken, User, Entries] | None:
+        tables = self._transaction.tables
+        for token in tables.access_tokens.values():
+            if token.secret_hash in secret_hashes:
+                data = _decoded(tables.token_data.get(token.id, {}))
+                return token, tables.users[token.user_id], data
+        return None
+
+    async def of_user(self, user_id: UserId) -> Sequence[AccessToken]:
+        tokens = self._transaction.tables.access_tokens.values()
+        theirs = [token for token in tokens if token.user_id == user_id]
+        return sorted(theirs, key=lambda token: (token.created_at, token.id), reverse=True)
+
+    async def remove(self, token_ids: Sequence[AccessTokenId]) -> int:
+        tables = self._transaction.writable
+        there = tables.access_tokens.keys() & set(token_ids)
+        for token_id in there:
+            del tables.access_tokens[token_id]
+            tables.token_data.pop(token_id, None)
+        return len(there)
+
+    async def remove_expired(self, expired_by: datetime) -> Sequence[AccessTokenId]:
+        tokens = self._transaction.writable.access_tokens.values()
+        expired = [token.id for token in tokens if token.expires_at <= expired_by]
+        await self.remove(expired)
+        return expired
+
+
 class MemoryState(StateRepository[Owner]):
     def __init__(self, transaction: MemoryTransaction) -> None:
         self._transaction = transaction
@@ -195,6 +256,14 @@ class MemorySessionData(MemoryState[SessionId]):
 
     def _must_be_there(self, tables: Tables, owner: SessionId) -> None:
         _must(owner in tables.sessions, SessionEnded)
+
+
+class MemoryTokenData(MemoryState[AccessTokenId]):
+    def _kept(self, tables: Tables) -> Kept:
+        return tables.token_data
+
+    def _must_be_there(self, tables: Tables, owner: AccessTokenId) -> None:
+        _must(owner in tables.access_tokens, AccessTokenEnded)
 
 
 class MemoryAccountState(MemoryState[UserId]):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from domain.model.access_token import AccessToken, AccessTokenId
 from domain.model.file import FileKey
 from domain.model.session import Session, SessionId
 from domain.model.user import User, UserId
@@ -20,6 +21,8 @@ class Tables:
     users: dict[UserId, User] = field(default_factory=dict)
     sessions: dict[SessionId, Session] = field(default_factory=dict)
     session_data: Kept = field(default_factory=dict)
+    access_tokens: dict[AccessTokenId, AccessToken] = field(default_factory=dict)
+    token_data: Kept = field(default_factory=dict)
     account_state: Kept = field(default_factory=dict)
     files: dict[tuple[UserId, FileKey], datetime] = field(default_factory=dict)
     """When each was last claimed."""
@@ -30,6 +33,8 @@ class Tables:
             users=dict(self.users),
             sessions=dict(self.sessions),
             session_data=dict(self.session_data),
+            access_tokens=dict(self.access_tokens),
+            token_data=dict(self.token_data),
             account_state=dict(self.account_state),
             files=dict(self.files),
         )

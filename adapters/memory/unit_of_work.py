@@ -5,17 +5,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from adapters.memory.repositories import (
+    MemoryAccessTokens,
     MemoryAccountState,
     MemoryFiles,
     MemorySessionData,
     MemorySessions,
+    MemoryTokenData,
     MemoryTransaction,
     MemoryUsers,
 )
 from adapters.memory.store import MemoryStore
+from domain.model.access_token import AccessTokenId
 from domain.model.session import SessionId
 from domain.model.user import UserId
 from domain.ports.repositories import (
+    AccessTokenRepository,
     FileRepository,
     SessionRepository,
     StateRepository,
@@ -31,6 +35,8 @@ class MemoryUnitOfWork(UnitOfWork):
         self._users = MemoryUsers(transaction)
         self._sessions = MemorySessions(transaction)
         self._session_data = MemorySessionData(transaction)
+        self._access_tokens = MemoryAccessTokens(transaction)
+        self._token_data = MemoryTokenData(transaction)
         self._account_state = MemoryAccountState(transaction)
         self._files = MemoryFiles(transaction)
 
@@ -45,6 +51,14 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def session_data(self) -> StateRepository[SessionId]:
         return self._session_data
+
+    @property
+    def access_tokens(self) -> AccessTokenRepository:
+        return self._access_tokens
+
+    @property
+    def token_data(self) -> StateRepository[AccessTokenId]:
+        return self._token_data
 
     @property
     def account_state(self) -> StateRepository[UserId]:

@@ -43,16 +43,7 @@ class JwtTokenCodec(TokenCodec):
     def __init__(
         self, keys: Sequence[str | bytes], clock: Clock, issuer: str = "gradioapp"
     ) -> None:
-        roots = [key.encode() if isinstance(key, str) else key for key in keys]
-        if not roots:
-            raise ValueError("At least one key is needed to sign tokens.")
-        if any(len(root) < SHORTEST_KEY for root in roots):
-            raise ValueError(
-                f"A key to sign tokens has at least {SHORTEST_KEY} bytes. "
-                "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-            )
-        if len(set(roots)) < len(roots):
-            raise ValueError("The same key to sign tokens is given twice. Remove one of the two.")
+        roots = root_keys(keys)
         self._keys = {purpose: [_key(root, purpose) for root in roots] for purpose in Purpose}
         self._clock = clock
         self._issuer = issuer
@@ -97,6 +88,21 @@ class JwtTokenCodec(TokenCodec):
 
     def _audience(self, purpose: Purpose) -> str:
         return f"{self._issuer}:{purpose}"
+
+
+def root_keys(keys: Sequence[str | bytes]) -> list[bytes]:
+    """Raises ValueError for none, for the same twice, and for one shorter than SHORTEST_KEY."""
+    roots = [key.encode() if isinstance(key, str) else key for key in keys]
+    if not roots:
+        raise ValueError("At least one key is needed to sign tokens.")
+    if any(len(root) < SHORTEST_KEY for root in roots):
+        raise ValueError(
+            f"A key to sign tokens has at least {SHORTEST_KEY} bytes. "
+            "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    if len(set(roots)) < len(roots):
+        raise ValueError("The same key to sign tokens is given twice. Remove one of the two.")
+    return roots
 
 
 def derived(key: bytes, info: str) -> bytes:

@@ -9,6 +9,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from adapters.sql import one_trip
+
 WAIT: Final = 5.0
 """Seconds for one statement, or for another process to let go of the SQLite file."""
 CONNECT: Final = 3.0
@@ -79,7 +81,8 @@ def _is_sqlite(url: URL) -> bool:
 
 
 def _sqlite(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": WAIT}, **options)
+    arguments = {"timeout": WAIT, "async_creator_fn": one_trip.connect}
+    engine = create_async_engine(url, connect_args=arguments, **options)
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def make_private(*_: object) -> None:
@@ -100,8 +103,8 @@ def _sqlite(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        # A plain BEGIN reads first and fails when it then writes behind another writer.
-        writing = connection.get_execution_options().get(WRITING, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        # A plain BEGIN reads first and fails when it then writes behind another writer; who only reads needs none.
+        if connection.get_execution_options().get(WRITING, False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, func, select
 
-from adapters.sql.rows import SessionRow, UserRoleRow, UserRow
+from adapters.sql.rows import AccessTokenRow, SessionRow, UserRoleRow, UserRow
+from domain.model.access_token import AccessToken, AccessTokenId
 from domain.model.session import Device, Session, SessionId
 from domain.model.state import Entry
 from domain.model.user import Email, User, UserId
@@ -42,6 +43,19 @@ SESSION: Final = (
 )
 
 
+ACCESS_TOKEN: Final = (
+    AccessTokenRow.id.label("token_id"),
+    AccessTokenRow.user_id.label("token_user_id"),
+    AccessTokenRow.name.label("token_name"),
+    AccessTokenRow.secret_hash.label("token_secret_hash"),
+    AccessTokenRow.hint.label("token_hint"),
+    AccessTokenRow.roles.label("token_roles"),
+    AccessTokenRow.created_at.label("token_created_at"),
+    AccessTokenRow.expires_at.label("token_expires_at"),
+    AccessTokenRow.last_used_at.label("token_last_used_at"),
+)
+
+
 def selected_users() -> Select[*tuple[Any, ...]]:
     return select(*USER)
 
@@ -52,6 +66,14 @@ def selected_sessions() -> Select[*tuple[Any, ...]]:
 
 def selected_sessions_and_users() -> Select[*tuple[Any, ...]]:
     return select(*SESSION, *USER).join_from(SessionRow, UserRow)
+
+
+def selected_access_tokens() -> Select[*tuple[Any, ...]]:
+    return select(*ACCESS_TOKEN)
+
+
+def selected_access_tokens_and_users() -> Select[*tuple[Any, ...]]:
+    return select(*ACCESS_TOKEN, *USER).join_from(AccessTokenRow, UserRow)
 
 
 def user_from(row: Row[Any]) -> User:
@@ -87,6 +109,21 @@ def session_from(row: Row[Any]) -> Session:
         seen_at=row.session_seen_at,
         ends_at=row.session_ends_at,
         device=Device(address=row.session_address, agent=row.session_agent),
+    )
+
+
+def access_token_from(row: Row[Any]) -> AccessToken:
+    roles: str | None = row.token_roles
+    return AccessToken(
+        id=AccessTokenId(row.token_id),
+        user_id=UserId(row.token_user_id),
+        name=row.token_name,
+        secret_hash=row.token_secret_hash,
+        hint=row.token_hint,
+        roles=None if roles is None else frozenset(roles.split(",") if roles else ()),
+        created_at=row.token_created_at,
+        expires_at=row.token_expires_at,
+        last_used_at=row.token_last_used_at,
     )
 
 

@@ -9,9 +9,12 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.sql.mappers import (
+    access_token_from,
     changeable,
     entry_from,
     folded,
+    selected_access_tokens,
+    selected_access_tokens_and_users,
     selected_sessions,
     selected_sessions_and_users,
     selected_users,
@@ -19,20 +22,24 @@ from adapters.sql.mappers import (
     user_from,
 )
 from adapters.sql.rows import (
+    AccessTokenRow,
     AccountStateRow,
     FileRow,
     SessionDataRow,
     SessionRow,
+    TokenDataRow,
     UserRoleRow,
     UserRow,
 )
 from adapters.sql.statements import Statements, is_foreign_key, is_taken
-from domain.errors import DomainError, EmailTaken, SessionEnded, UserNotFound
+from domain.errors import AccessTokenEnded, DomainError, EmailTaken, SessionEnded, UserNotFound
+from domain.model.access_token import AccessToken, AccessTokenId
 from domain.model.file import FileKey
 from domain.model.session import Session, SessionId
 from domain.model.state import Changes, Entries, Removed, encoded
 from domain.model.user import ADMIN, Email, User, UserId
 from domain.ports.repositories import (
+    AccessTokenRepository,
     FileRepository,
     SessionRepository,
     StateRepository,
@@ -235,15 +242,113 @@ class SqlSessions(SessionRepository):
         return [(session_from(row), user_from(row)) for row in found]
 
 
+class SqlAccessTokens(AccessTokenRepository):
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def add(self, token: AccessToken) -> None:
+        row = {
+            "id": token.id,
+            "user_id": token.user_id,
+            "name": token.name,
+            "secret_hash": token.secret_hash,
+            "hint": token.hint,
+            "roles": None if token.roles is None else ",".join(sorted(token.roles)),
+            "created_at": token.created_at,
+            "expires_at": token.expires_at,
+            "last_used_at": token.last_used_at,
+        }
+        try:
+            async with self._statements.attempt():
+                await self._statements.write(insert(AccessTokenRow).values(row))
+        except IntegrityError as error:
+            if is_foreign_key(error):
+                raise UserNotFound from error
+            raise
+
+    async def save(self, token: AccessToken) -> None:
+        updated = await self._statements.write(
+            update(AccessTokenRow)
+            .where(AccessTokenRow.id == token.id)
+            .values({"last_used_at": token.last_used_at, "secret_hash": token.secret_hash})
+        )
+        if not updated.rowcount:
+            raise AccessTokenEnded
+
+    async def find(self, token_id: AccessTokenId) -> AccessToken | None:
+        found = await self._statements.read(
+            selected_access_tokens().where(AccessTokenRow.id == token_id)
+        )
+        row = found.one_or_none()
+        return None if row is None else access_token_from(row)
+
+    async def find_many(self, token_ids: Collection[AccessTokenId]) -> Sequence[AccessToken]:
+        ids = list(token_ids)
+        found: list[AccessToken] = []
+        for start in range(0, len(ids), _AT_ONCE):
+            some = AccessTokenRow.id.in_(ids[start : start + _AT_ONCE])
+            rows = await self._statements.read(selected_access_tokens().where(some))
+            found.extend(map(access_token_from, rows))
+        return found
+
+    async def find_with_user(
+        self, secret_hashes: Collection[bytes]
+    ) -> tuple[AccessToken, User, Entries] | None:
+        found = await self._statements.read(
+            selected_access_tokens_and_users()
+            .add_columns(TokenDataRow.key, TokenDataRow.value, TokenDataRow.version)
+            .outerjoin(TokenDataRow, TokenDataRow.owner_id == AccessTokenRow.id)
+            .where(AccessTokenRow.secret_hash.in_(secret_hashes))
+        )
+        rows = found.all()
+        if not rows:
+            return None
+        data = {row.key: entry_from(row) for row in rows if row.key is not None}
+        return access_token_from(rows[0]), user_from(rows[0]), data
+
+    async def of_user(self, user_id: UserId) -> Sequence[AccessToken]:
+        found = await self._statements.read(
+            selected_access_tokens()
+            .where(AccessTokenRow.user_id == user_id)
+            .order_by(AccessTokenRow.created_at.desc(), AccessTokenRow.id.desc())
+        )
+        return [access_token_from(row) for row in found]
+
+    async def remove(self, token_ids: Sequence[AccessTokenId]) -> int:
+        removed = 0
+        # In one order everywhere, so that two who remove the same tokens do not wait for each other.
+        ids = sorted(set(token_ids))
+        for start in range(0, len(ids), _AT_ONCE):
+            some = AccessTokenRow.id.in_(ids[start : start + _AT_ONCE])
+            if len(ids) > 1:
+                await self._statements.lock(
+                    select(AccessTokenRow.id).where(some).order_by(AccessTokenRow.id)
+                )
+            removed += (await self._statements.write(delete(AccessTokenRow).where(some))).rowcount
+        return removed
+
+    async def remove_expired(self, expired_by: datetime) -> Sequence[AccessTokenId]:
+        expired = AccessTokenRow.expires_at <= expired_by
+        await self._statements.lock(
+            select(AccessTokenRow.id).where(expired).order_by(AccessTokenRow.id)
+        )
+        removed = await self._statements.write(
+            delete(AccessTokenRow).where(expired).returning(AccessTokenRow.id)
+        )
+        return [AccessTokenId(row.id) for row in removed]
+
+
 class SqlState(StateRepository[Owner]):
     """Whoever writes locks the owner's row, which is there even when no value is."""
 
-    _owners: type[UserRow | SessionRow]
-    _entries: type[AccountStateRow | SessionDataRow]
+    _owners: type[UserRow | SessionRow | AccessTokenRow]
+    _entries: type[AccountStateRow | SessionDataRow | TokenDataRow]
     _gone: type[DomainError]
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
+        self._locked: Owner | None = None
+        """What this unit of work has locked already."""
 
     async def read(self, owner: Owner, *, locked: bool = False) -> Entries:
         if locked:
@@ -277,16 +382,25 @@ class SqlState(StateRepository[Owner]):
             await self._statements.write(delete(entries).where(entries.owner_id == owner, some))
 
     async def _lock(self, owner: Owner) -> None:
+        if owner == self._locked:
+            return
         owners = self._owners
         found = await self._statements.lock(select(owners.id).where(owners.id == owner))
         if found.one_or_none() is None:
             raise self._gone
+        self._locked = owner
 
 
 class SqlSessionData(SqlState[SessionId]):
     _owners = SessionRow
     _entries = SessionDataRow
     _gone = SessionEnded
+
+
+class SqlTokenData(SqlState[AccessTokenId]):
+    _owners = AccessTokenRow
+    _entries = TokenDataRow
+    _gone = AccessTokenEnded
 
 
 class SqlAccountState(SqlState[UserId]):

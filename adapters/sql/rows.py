@@ -91,6 +91,21 @@ class SessionRow(Base):
     agent: Mapped[str] = mapped_column(String(400))
 
 
+class AccessTokenRow(Base):
+    __tablename__ = "access_tokens"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    hint: Mapped[str] = mapped_column(String(4))
+    roles: Mapped[str | None] = mapped_column(Text)
+    """Joined by commas, of which roles have none; NULL: all that the account has."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    last_used_at: Mapped[datetime | None]
+
+
 class EntryRow(Base):
     """A kept value: JSON as text, as it was encoded."""
 
@@ -107,6 +122,14 @@ class SessionDataRow(EntryRow):
 
     owner_id: Mapped[UUID] = mapped_column(
         ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True, sort_order=-1
+    )
+
+
+class TokenDataRow(EntryRow):
+    __tablename__ = "token_data"
+
+    owner_id: Mapped[UUID] = mapped_column(
+        ForeignKey("access_tokens.id", ondelete="CASCADE"), primary_key=True, sort_order=-1
     )
 
 

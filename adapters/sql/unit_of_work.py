@@ -9,17 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.sql.engine import POOL_SIZE, WAIT, WRITING
 from adapters.sql.repositories import (
+    SqlAccessTokens,
     SqlAccountState,
     SqlFiles,
     SqlSessionData,
     SqlSessions,
+    SqlTokenData,
     SqlUsers,
 )
 from adapters.sql.statements import Statements, connecting
 from domain.errors import StoreUnavailable
+from domain.model.access_token import AccessTokenId
 from domain.model.session import SessionId
 from domain.model.user import UserId
 from domain.ports.repositories import (
+    AccessTokenRepository,
     FileRepository,
     SessionRepository,
     StateRepository,
@@ -34,6 +38,8 @@ class SqlUnitOfWork(UnitOfWork):
         self._users = SqlUsers(statements)
         self._sessions = SqlSessions(statements)
         self._session_data = SqlSessionData(statements)
+        self._access_tokens = SqlAccessTokens(statements)
+        self._token_data = SqlTokenData(statements)
         self._account_state = SqlAccountState(statements)
         self._files = SqlFiles(statements)
 
@@ -48,6 +54,14 @@ class SqlUnitOfWork(UnitOfWork):
     @property
     def session_data(self) -> StateRepository[SessionId]:
         return self._session_data
+
+    @property
+    def access_tokens(self) -> AccessTokenRepository:
+        return self._access_tokens
+
+    @property
+    def token_data(self) -> StateRepository[AccessTokenId]:
+        return self._token_data
 
     @property
     def account_state(self) -> StateRepository[UserId]:
@@ -71,8 +85,8 @@ class SqlUnitsOfWork(UnitsOfWork):
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[UnitOfWork]:
-        """On PostgreSQL each statement sees what is committed by then, so it needs no BEGIN and no ROLLBACK; on
-        SQLite all of them see the same moment."""
+        """Each statement sees what is committed by then, so it needs no BEGIN and no ROLLBACK; SQLite's engine begins
+        for writers alone."""
         options = {} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         async with self._unit(may_write=False, **options) as unit:
             yield unit

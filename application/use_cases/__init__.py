@@ -28,6 +28,13 @@ from application.use_cases.state import (
     ChangeSessionData,
     ReadAccountState,
 )
+from application.use_cases.tokens import (
+    CreateToken,
+    ListTokens,
+    PurgeTokens,
+    RecogniseToken,
+    RevokeToken,
+)
 from application.use_cases.users import (
     AddSampleUsers,
     ChangePassword,
@@ -80,6 +87,12 @@ class UseCases:
     keep_awake: KeepAwake
     ended_sessions: EndedSessions
     purge_sessions: PurgeSessions
+    # tokens
+    create_token: CreateToken
+    list_tokens: ListTokens
+    revoke_token: RevokeToken
+    recognise_token: RecogniseToken
+    purge_tokens: PurgeTokens
     # state
     read_account_state: ReadAccountState
     change_account_state: ChangeAccountState

@@ -4,12 +4,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from domain.errors import NotAllowed, SessionEnded
+from domain.model.access_token import AccessTokenId
 from domain.model.caller import Caller
 from domain.model.session import Session, SessionId
 from domain.model.user import User, UserId
 from domain.ports.session_cache import SessionCache
 from domain.ports.unit_of_work import UnitsOfWork
 from domain.services.sessions import SessionService
+from domain.services.tokens import TokenService
 from domain.services.users import UserService
 
 
@@ -21,7 +23,8 @@ class ListSessions:
 
     async def __call__(self, caller: Caller, user_id: UserId) -> Sequence[Session]:
         """The live ones of an account, the one seen last first: one's own, or as an admin anybody's.
-        Raises NotAllowed, UserNotFound."""
+        Raises NotAllowed, also for a program, UserNotFound."""
+        caller.must_be_a_person()
         async with self.units_of_work.reading() as work:
             if caller.user_id != user_id:
                 await self.users.must_administer(work.users, caller)
@@ -51,7 +54,9 @@ class RevokeSession:
     cache: SessionCache
 
     async def __call__(self, caller: Caller, session_id: SessionId) -> None:
-        """One's own, or as an admin anybody's. Raises SessionNotFound, NotAllowed for who was an admin until just now."""
+        """One's own, or as an admin anybody's. Raises SessionNotFound, NotAllowed for a program, and for who was an
+        admin until just now."""
+        caller.must_be_a_person()
         async with self.units_of_work.writing() as work:
             session = await work.sessions.find(session_id)
             if caller.is_admin and session is not None and session.user_id != caller.user_id:
@@ -68,7 +73,8 @@ class RevokeOtherSessions:
     cache: SessionCache
 
     async def __call__(self, caller: Caller) -> int:
-        """All of the caller's but the one asking; answers how many ended."""
+        """All of the caller's but the one asking; answers how many ended. Raises NotAllowed, also for a program."""
+        caller.must_be_a_person()
         if caller.user_id is None:
             raise NotAllowed
         async with self.units_of_work.writing() as work:
@@ -88,7 +94,10 @@ class RevokeAllSessions:
     cache: SessionCache
 
     async def __call__(self, caller: Caller, user_id: UserId) -> int:
-        """All of an account, admins only; answers how many ended. Raises NotAllowed, UserNotFound (ASVS 7.4.5)."""
+        """All of an account, admins only; answers how many ended. Raises NotAllowed, also for a program that would end
+        those of its own account, UserNotFound (ASVS 7.4.5)."""
+        if caller.user_id == user_id:
+            caller.must_be_a_person()
         async with self.units_of_work.writing() as work:
             await self.users.must_administer(work.users, caller)
             await work.users.get_locked(user_id)
@@ -123,14 +132,21 @@ class KeepAwake:
 class EndedSessions:
     units_of_work: UnitsOfWork
     sessions: SessionService
+    tokens: TokenService
 
     async def __call__(self, session_ids: Collection[SessionId]) -> frozenset[SessionId]:
-        """Those of them that opened once and can be used no more, wherever they were ended."""
+        """Those of them that opened once and can be used no more, wherever they were ended. A program's session has the
+        id of its access token, and lasts as long."""
         if not session_ids:
             return frozenset()
         async with self.units_of_work.reading() as work:
-            live = await self.sessions.live_among(work.sessions, session_ids)
-        return frozenset(session_ids) - live
+            ended = frozenset(session_ids) - await self.sessions.live_among(
+                work.sessions, session_ids
+            )
+            if ended:
+                ids = [AccessTokenId(session_id) for session_id in ended]
+                ended -= await self.tokens.live_among(work.access_tokens, ids)
+        return ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,10 +45,15 @@ class ChangeSessionData:
     cache: SessionCache
 
     async def __call__(self, caller: Caller, changes: Changes) -> Entries:
-        """Keys that are not named stay. Raises StateInvalid, SessionEnded."""
-        session_id = _session(caller)
+        """Of the sign-in, or of a program's access token. Keys that are not named stay. Raises StateInvalid, SessionEnded,
+        AccessTokenEnded."""
         async with self.units_of_work.writing() as work:
-            entries = await self.state.change(work.session_data, session_id, changes)
+            if caller.token_id is not None:
+                session_id = SessionId(caller.token_id)
+                entries = await self.state.change(work.token_data, caller.token_id, changes)
+            else:
+                session_id = _session(caller)
+                entries = await self.state.change(work.session_data, session_id, changes)
             await work.commit()
         self.cache.renew_data(session_id, entries)
         return entries

@@ -21,6 +21,7 @@ from domain.ports.session_cache import SessionCache
 from domain.ports.unit_of_work import UnitsOfWork
 from domain.services.auth import AuthService
 from domain.services.sessions import SessionService
+from domain.services.tokens import TokenService
 from domain.services.users import UserService
 
 SAMPLE_PASSWORD = "secret"  # noqa: S105 -- The author's words; refused in prod.
@@ -171,6 +172,7 @@ class ChangeUser:
     units_of_work: UnitsOfWork
     users: UserService
     sessions: SessionService
+    tokens: TokenService
     cache: SessionCache
 
     async def __call__(
@@ -183,7 +185,7 @@ class ChangeUser:
         is_active: bool | None = None,
     ) -> User:
         """Admins only; all of it or nothing, and what is None stays as it is (ASVS 2.3.3). Disabling ends the account's
-        sessions. Raises NotAllowed, UserNotFound, NameInvalid, RoleInvalid, LastAdmin."""
+        sessions and access tokens. Raises NotAllowed, UserNotFound, NameInvalid, RoleInvalid, LastAdmin."""
         async with self.units_of_work.writing() as work:
             await self.users.must_administer(work.users, caller)
             user = await self.users.change(
@@ -191,6 +193,7 @@ class ChangeUser:
             )
             if not user.is_active:
                 await self.sessions.end_all(work.sessions, user_id)
+                await self.tokens.end_all(work.access_tokens, user_id)
             await work.commit()
         self.cache.drop_user(user_id)
         return user
@@ -206,9 +209,10 @@ class ChangePassword:
     cache: SessionCache
 
     async def __call__(self, caller: Caller, *, current: str, new: str, address: str) -> int:
-        """One's own; every other session of the account ends (ASVS 7.4.3), and how many did is answered.
-        Wrong current passwords are throttled like sign-ins.
-        Raises WrongPassword, PasswordInvalid, SignInThrottled, HashingBusy, SignInRefused when it was changed meanwhile."""
+        """One's own; every other session of the account ends (ASVS 7.4.3), and how many did is answered; access tokens
+        stay. Wrong current passwords are throttled like sign-ins. Raises NotAllowed for a program,
+        WrongPassword, PasswordInvalid, SignInThrottled, HashingBusy, SignInRefused when it was changed meanwhile."""
+        caller.must_be_a_person()
         if caller.user_id is None:
             raise NotAllowed
         async with self.units_of_work.reading() as work:
@@ -238,7 +242,8 @@ class SetPassword:
     cache: SessionCache
 
     async def __call__(self, caller: Caller, user_id: UserId, password: str) -> None:
-        """Admins only; all sessions of the account end. Raises NotAllowed, UserNotFound, PasswordInvalid, HashingBusy."""
+        """Admins only, and no program of theirs; all sessions of the account end, access tokens stay. Raises NotAllowed, UserNotFound, PasswordInvalid, HashingBusy."""
+        caller.must_be_a_person()
         async with self.units_of_work.reading() as work:
             await self.users.must_administer(work.users, caller)
             user = await work.users.get(user_id)
@@ -258,14 +263,16 @@ class DisableUser:
     units_of_work: UnitsOfWork
     users: UserService
     sessions: SessionService
+    tokens: TokenService
     cache: SessionCache
 
     async def __call__(self, caller: Caller, user_id: UserId) -> User:
-        """Admins only; all sessions of the account end with it (ASVS 7.4.2). Raises NotAllowed, UserNotFound, LastAdmin."""
+        """Admins only; all sessions and access tokens of the account end with it (ASVS 7.4.2). Raises NotAllowed, UserNotFound, LastAdmin."""
         async with self.units_of_work.writing() as work:
             await self.users.must_administer(work.users, caller)
             user = await self.users.disable(work.users, user_id)
             await self.sessions.end_all(work.sessions, user_id)
+            await self.tokens.end_all(work.access_tokens, user_id)
             await work.commit()
         self.cache.drop_user(user_id)
         return user

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from domain.model.access_token import AccessToken, AccessTokenId
 from domain.model.file import FileKey
 from domain.model.session import Session, SessionId
 from domain.model.state import Changes, Entries
@@ -87,18 +88,55 @@ class SessionRepository(Protocol):
         """At most `limit` sessions of everybody with their accounts, the newest sign-in first, those behind `after`."""
 
 
+class AccessTokenRepository(Protocol):
+    @abstractmethod
+    async def add(self, token: AccessToken) -> None:
+        """Inserts; raises UserNotFound when the account is gone."""
+
+    @abstractmethod
+    async def save(self, token: AccessToken) -> None:
+        """Updates `last_used_at` and `secret_hash`, never inserts: a removed token stays removed. Raises
+        AccessTokenEnded when it is gone."""
+
+    @abstractmethod
+    async def find(self, token_id: AccessTokenId) -> AccessToken | None: ...
+
+    @abstractmethod
+    async def find_many(self, token_ids: Collection[AccessTokenId]) -> Sequence[AccessToken]:
+        """Those that are there, in any order."""
+
+    @abstractmethod
+    async def find_with_user(
+        self, secret_hashes: Collection[bytes]
+    ) -> tuple[AccessToken, User, Entries] | None:
+        """The token with one of these hashes, its account and its data, in one round trip where the store allows."""
+
+    @abstractmethod
+    async def of_user(self, user_id: UserId) -> Sequence[AccessToken]:
+        """All of them, the newest first."""
+
+    @abstractmethod
+    async def remove(self, token_ids: Sequence[AccessTokenId]) -> int:
+        """Removes them with their data and answers how many there were; unknown ones are no error."""
+
+    @abstractmethod
+    async def remove_expired(self, expired_by: datetime) -> Sequence[AccessTokenId]:
+        """Removes those with `expires_at <= expired_by`, with their data; answers which."""
+
+
 class StateRepository(Protocol[Owner]):
-    """Keyed JSON values of one owner: of an account, or of a session."""
+    """Keyed JSON values of one owner: of an account, of a session, or of an access token."""
 
     @abstractmethod
     async def read(self, owner: Owner, *, locked: bool = False) -> Entries:
         """All values of the owner; with `locked` nobody else reads them with `locked` until the unit of work ends,
-        also when there are none yet. With `locked`, raises UserNotFound or SessionEnded when the owner is gone."""
+        also when there are none yet. With `locked`, raises UserNotFound, SessionEnded or AccessTokenEnded when the owner
+        is gone."""
 
     @abstractmethod
     async def write(self, owner: Owner, changes: Changes) -> None:
         """Sets the named keys and leaves the others, each version one higher than stored (a new key starts at 1);
-        REMOVED removes. Raises UserNotFound or SessionEnded when the owner is gone."""
+        REMOVED removes. Raises UserNotFound, SessionEnded or AccessTokenEnded when the owner is gone."""
 
 
 class FileRepository(Protocol):

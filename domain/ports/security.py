@@ -1,6 +1,7 @@
 """Secrets: passwords, signed tokens, and how often somebody may try."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -36,6 +37,13 @@ class TokenCodec(Protocol):
     def decode(self, purpose: Purpose, token: str) -> Claims:
         """Raises TokenRefused unless signature, algorithm, key id, type, issuer, audience and times all hold,
         whatever text it is given."""
+
+
+class AccessTokenHasher(Protocol):
+    @abstractmethod
+    def hashes(self, value: str) -> Sequence[bytes]:
+        """Of an access token's value, 32 bytes under each of our keys, the newest first: nobody without one of them can
+        tell whether a value belongs to a stored hash."""
 
 
 class AttemptLimiter(Protocol):

@@ -4,9 +4,11 @@ from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from domain.model.access_token import AccessTokenId
 from domain.model.session import SessionId
 from domain.model.user import UserId
 from domain.ports.repositories import (
+    AccessTokenRepository,
     FileRepository,
     SessionRepository,
     StateRepository,
@@ -26,6 +28,14 @@ class UnitOfWork(Protocol):
     @property
     @abstractmethod
     def session_data(self) -> StateRepository[SessionId]: ...
+
+    @property
+    @abstractmethod
+    def access_tokens(self) -> AccessTokenRepository: ...
+
+    @property
+    @abstractmethod
+    def token_data(self) -> StateRepository[AccessTokenId]: ...
 
     @property
     @abstractmethod

@@ -32,6 +32,9 @@ def serve(
     sample_users: Annotated[  # noqa: FBT002 -- An option.
         bool, typer.Option("--sample-users", help="Add john@test.com and jane@test.com; dev only.")
     ] = False,
+    mcp: Annotated[  # noqa: FBT002 -- An option.
+        bool, typer.Option("--mcp", help="Offer the apps' events to programs as MCP tools.")
+    ] = False,
 ) -> None:
     """Run the service. What is typed here goes before the environment, and that before .env."""
     typed = {
@@ -40,6 +43,7 @@ def serve(
         "port": port,
         "reload": reload or None,
         "sample_users": sample_users or None,
+        "mcp": mcp or None,
     }
     overrides = {name: value for name, value in typed.items() if value is not None}
     settings = settings_now(**overrides)

@@ -232,7 +232,7 @@ class Calls:
         self, call: Call, run: Callable[[], Awaitable[dict[str, Any]]], *, is_activity: bool
     ) -> dict[str, Any]:
         with call.current():
-            if is_activity:
+            if is_activity and call.signed_in.token is None:  # A token never grows idle.
                 with self.running.one_of(call.signed_in.session.id):
                     output = await run()
             else:

@@ -1,11 +1,15 @@
 """Gradio's HTML page on its way out: our header in front of the app, and a nonce on every script."""
 
+from collections.abc import Callable
 from html import escape
+from typing import Final
 from urllib.parse import quote
 
 from starlette.types import Message, Send
 
 from domain.model.user import User
+
+_END: Final = b"</script>"
 
 
 class Document:
@@ -19,13 +23,16 @@ class Document:
         nonce: str,
         policy: tuple[bytes, bytes],
         more: list[tuple[bytes, bytes]],
+        seen: Callable[[bytes], bytes],
     ) -> None:
-        """`policy`: what stands before and after the nonce in it. `more`: headers."""
+        """`policy`: what stands before and after the nonce in it. `more`: headers. `seen` makes of Gradio's page what
+        the caller may see."""
         self._send = send
         self._header = header.encode()
         self._nonce = nonce.encode("ascii")
         self._policy = self._nonce.join(policy)
         self._more = more
+        self._seen = seen
         self._start: Message | None = None
         self._body = bytearray()
 
@@ -49,7 +56,7 @@ class Document:
         assert self._start is not None  # noqa: S101 -- Only called once it is there.
         # Gradio writes every < of the app's own texts as \u003c or &lt;: what is opened here is a script of the page.
         nonce = b'<script nonce="%b"' % self._nonce
-        page = bytes(self._body)
+        page = _without_resizer(self._seen(bytes(self._body)))
         opening = page.find(b"<body")
         after = page.find(b">", opening) + 1 if opening >= 0 else 0
         page = (page[:after] + self._header + page[after:]).replace(b"<script", nonce)
@@ -61,6 +68,14 @@ class Document:
             *self._more,
         ]
         self._start["headers"] = headers
+
+
+def _without_resizer(page: bytes) -> bytes:
+    """Gradio's script for pages in frames of other sites, which ours are not, listens to messages of anybody
+    (ASVS 3.5.5)."""
+    name = page.find(b"iframeResizer.contentWindow")
+    begin, end = page.rfind(b"<script", 0, name), page.find(_END, name)
+    return page if -1 in {name, begin, end} else page[:begin] + page[end + len(_END) :]
 
 
 def header(

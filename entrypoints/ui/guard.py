@@ -32,6 +32,7 @@ _EVENTS: Final = re.compile(
     r"/gradio_api/(queue/join/?|(run|api|call|call/v2)/[^/]+/?|cancel|reset/?|component_server/?|stream/[^/]+(/close)?)"
 )
 _UPLOAD: Final = "/gradio_api/upload"
+_MCP: Final = re.compile(r"/gradio_api/mcp(/http)?/?")
 _EACH_EVENT: Final = frozenset({"/gradio_api/queue/join", "/gradio_api/queue/data"})
 
 
@@ -49,6 +50,8 @@ class GradioAddresses:
     """The app's documents: more than one where it has routes."""
     moved: Mapping[str, str] = field(default_factory=dict)
     """What somebody may type, and the address it stands for."""
+    has_mcp: bool = False
+    """Whether our own MCP server is there; Gradio's never is."""
 
     def file_limit(self, own: str | int | None) -> int:
         """Bytes of one file, of which the app may want fewer."""
@@ -75,7 +78,20 @@ class GradioAddresses:
                     body_limit=self.body_limit,
                     refusal=RELOADS_THE_TAB,
                 )
+        if self.has_mcp and is_mcp(path) and method in {"POST", "GET", "DELETE"}:
+            return Access(
+                who="signed in",
+                roles=self.roles,
+                is_activity=False,
+                body_limit=self.body_limit if method == "POST" else 0,
+                is_for_programs=True,
+            )
         return Access(who="nobody", body_limit=0)
+
+
+def is_mcp(path: str) -> bool:
+    """Where Gradio would have its own, so that a client's settings need not change."""
+    return _MCP.fullmatch(path) is not None
 
 
 def is_stream(path: str) -> bool:

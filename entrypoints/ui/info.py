@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from entrypoints.ui.roles import may_use
 
 PATH: Final = "/gradio_api/info"
+_IN_PAGE: Final = b"window.gradio_api_info = "
+_END: Final = b";</script>"
 
 
 class Described:
@@ -21,12 +23,10 @@ class Described:
     async def answer(
         self, scope: Scope, receive: Receive, send: Send, *, roles: frozenset[str]
     ) -> None:
-        fns = self._demo.fns
-        hidden = {number for number, fn in fns.items() if not may_use(fn, roles)}
+        hidden = self._hidden_from(roles)
         if not hidden:
             await self._inner(scope, receive, send)
             return
-        names = {f"/{fns[number].api_name}" for number in hidden}
         body = bytearray()
         start: Message = {}
 
@@ -38,7 +38,7 @@ class Described:
             body.extend(message.get("body", b""))
             if message.get("more_body"):
                 return
-            text = _without(bytes(body), names, hidden) if start["status"] == 200 else bytes(body)
+            text = self._without(bytes(body), hidden) if start["status"] == 200 else bytes(body)
             headers = [(k, v) for k, v in start["headers"] if k.lower() != b"content-length"]
             headers.append((b"content-length", str(len(text)).encode()))
             await send({**start, "headers": headers})
@@ -47,9 +47,27 @@ class Described:
         headers = [(k, v) for k, v in scope["headers"] if k != b"accept-encoding"]
         await self._inner({**scope, "headers": headers}, receive, without)
 
+    def in_page(self, page: bytes, *, roles: frozenset[str]) -> bytes:
+        """The app's document, which has the same description in it."""
+        hidden = self._hidden_from(roles)
+        before, found, rest = page.partition(_IN_PAGE)
+        if not hidden or not found:
+            return page
+        told, end, after = rest.partition(_END)
+        # As Gradio writes it: nothing of it may end the script.
+        kept = self._without(told, hidden).replace(b"<", b"\\u003c")
+        return before + found + kept + end + after
 
-def _without(body: bytes, names: set[str], numbers: set[int]) -> bytes:
-    info: dict[str, Any] = json.loads(body)
-    for kind, gone in (("named_endpoints", names), ("unnamed_endpoints", set(map(str, numbers)))):
-        info[kind] = {name: told for name, told in info.get(kind, {}).items() if name not in gone}
-    return json.dumps(info).encode()
+    def _hidden_from(self, roles: frozenset[str]) -> set[int]:
+        return {number for number, fn in self._demo.fns.items() if not may_use(fn, roles)}
+
+    def _without(self, told: bytes, hidden: set[int]) -> bytes:
+        info: dict[str, Any] = json.loads(told)
+        names = {f"/{self._demo.fns[number].api_name}" for number in hidden}
+        for kind, gone in (
+            ("named_endpoints", names),
+            ("unnamed_endpoints", set(map(str, hidden))),
+        ):
+            told_of = info.get(kind, {}).items()
+            info[kind] = {name: what for name, what in told_of if name not in gone}
+        return json.dumps(info).encode()

@@ -8,8 +8,10 @@ account, and what Gradio could not read never reaches it.
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final, cast
 
+import gradio as gr
 from gradio.blocks import Block
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
@@ -30,6 +32,7 @@ from entrypoints.ui.uploads import counted_upload
 _API: Final = "/gradio_api/"
 _JSON: Final = b"application/json"
 _HASH: Final = "session_hash"
+_ADDRESSES: Final = ("http:", "https:")
 
 
 def _uncompressed(scope: Scope) -> Scope:
@@ -71,6 +74,11 @@ class Isolated:
     """Makes names of tabs that nobody can guess."""
     upload_limit: int
     """Bytes of one upload."""
+
+    async def leave(self, signed_in: SignedIn, tab: str) -> None:
+        """For whoever made the tab's name, and does not come back to it."""
+        name = within(login_of(signed_in), tab, called=_HASH)
+        await self.logins.of(signed_in).leave(Tab(self.memory, name))
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
@@ -170,6 +178,7 @@ class _Request:
         raw = await bodies.whole(self._receive)
         body = bodies.read_json(raw)
         fn = self._by_name(self._memory.fns(None), api_name)
+        _must_fetch_nothing(body)
         _keep_drawings_apart(self._name, fn, body.values())
         await self._files.must_be_allowed(self._signed_in, raw, body)
         with self._login.running(None):
@@ -205,6 +214,7 @@ class _Request:
         if not self._memory.is_streamed_to(event_id):
             raise HTTPException(404)
         body, raw = await self._read_event()
+        _must_fetch_nothing(body["data"])
         _keep_drawings_apart(tab.name, self._memory.fn_of(event_id), body["data"])
         await self._files.must_be_allowed(self._signed_in, raw, body)
         await self._go_on_with({**body, _HASH: tab.name, "event_id": event_id})
@@ -326,6 +336,10 @@ class _Request:
         if sent not in expected and (fn.batch or sent < min(expected)) and not fn.cancels:
             # In a batch what one of them leaves out is missing for all.
             raise HTTPException(400, f"This event takes {len(fn.inputs)} inputs, not {sent}.")
+        named = [block for block in fn.inputs if sent == len(fn.inputs) or not block.skip_api]
+        for block, value in zip_longest(named, body["data"]):
+            if not isinstance(block, gr.JSON):  # What it gets is no file, whatever it is called.
+                _must_fetch_nothing(value)
         _keep_drawings_apart(tab or self._name, fn, body["data"])
 
     def _by_name(self, fns: dict[int, Any], api_name: str) -> Any:
@@ -373,6 +387,15 @@ class _Request:
     def _with_body(self, body: bytes, content_type: bytes) -> tuple[Scope, Receive]:
         scope, receive = bodies.replaced(self._scope, body, content_type)
         return scope, bodies.followed_by(receive, self._receive)
+
+
+def _must_fetch_nothing(value: object) -> None:
+    """Gradio fetches a file that is named by an address; the service asks other hosts for nobody (ASVS 1.3.6).
+    Raises HTTPException."""
+    if any(path.lower().lstrip().startswith(_ADDRESSES) for path in bodies.paths_in(value)):
+        raise HTTPException(
+            400, "The service fetches nothing from other addresses: upload the file itself."
+        )
 
 
 def _keep_drawings_apart(tab: str, fn: Any, values: Iterable[Any]) -> None:

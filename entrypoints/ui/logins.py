@@ -101,6 +101,11 @@ class Login:
             del self.tabs[unused]
             await unused.keeper.forget(unused.name)
 
+    async def leave(self, tab: Tab) -> None:
+        """Nobody comes back to it. What still runs there speaks to nobody."""
+        self.tabs.pop(tab, None)
+        await tab.keeper.forget(tab.name)
+
     async def forget(self) -> bool:
         """All its tabs; whether that is all. An event that is still running may come back to its tab once more."""
         for tab in tuple(self.tabs):

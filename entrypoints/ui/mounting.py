@@ -32,6 +32,7 @@ from entrypoints.ui.guard import (
     MB,
     GradioAddresses,
     cache_control,
+    is_mcp,
     is_queue_stream,
     is_stream,
     try_events_first,
@@ -43,6 +44,7 @@ from entrypoints.ui.isolation import Isolated
 from entrypoints.ui.keeping import GradioMemory, replace_queue
 from entrypoints.ui.launching import options_of
 from entrypoints.ui.logins import Logins
+from entrypoints.ui.mcp import McpServer
 from entrypoints.ui.policy import SourceRefused, policy_of
 from entrypoints.ui.roles import must_have_one_of, must_see, roles_of
 from entrypoints.ui.sdk import Page, PageRefused
@@ -164,6 +166,7 @@ def _addresses(
         pages=frozenset({"", "/", *(f"/{route}" for route in routes)}),
         # Gradio itself would lead to the root of the host.
         moved={**moved, **{f"/{route}/": f"{path}/{route}" for route in routes}},
+        has_mcp=settings.mcp,
     )
 
 
@@ -209,7 +212,7 @@ def _mount_one(
         upload_limit=addresses.upload_limit,
     )
     described = Described(isolated, demo)
-    route.app = _Guarded(
+    guarded = _Guarded(
         isolated,
         described,
         mounted=mounted,
@@ -217,6 +220,9 @@ def _mount_one(
         new_nonce=new_nonce,
         policy=_policy(mounted.page, ui.settings),
     )
+    if addresses.has_mcp:
+        guarded.mcp = McpServer(guarded, isolated, demo, title=mounted.page.title)
+    route.app = guarded
 
 
 def _mount_gradio(api: FastAPI, mounted: Mounted, options: Mapping[str, Any]) -> None:
@@ -320,6 +326,8 @@ class _Guarded:
         self._addresses = mounted.addresses
         self._ui = ui
         self._new_nonce = new_nonce
+        self.mcp: McpServer | None = None
+        """Comes back to all of this with the calls that it is asked for."""
         self._css, self._script = BAR_CSS.read_text(), SESSION_JS.read_text()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -339,6 +347,8 @@ class _Guarded:
                 stopping=self._ui.stopping,
                 last_words=SESSION_EXPIRED if is_queue_stream(path) else b"",
             )
+        elif self.mcp is not None and is_mcp(path):
+            await self.mcp.answer(scope, receive, send)
         elif path.rstrip("/") == INFO:
             roles = scope["state"][SIGNED_IN].user.roles
             await self._described.answer(scope, receive, send, roles=roles)
@@ -364,7 +374,12 @@ class _Guarded:
             script=self._script,
         )
         return Document(
-            send, header=bar, nonce=self._new_nonce(), policy=self._policy, more=self._headers
+            send,
+            header=bar,
+            nonce=self._new_nonce(),
+            policy=self._policy,
+            more=self._headers,
+            seen=partial(self._described.in_page, roles=user.roles),
         )
 
 

@@ -12,6 +12,7 @@ from gradio.blocks import Block
 from domain.errors import NotAllowed
 from domain.model.user import checked_roles
 from entrypoints.ui.callbacks import checked_before_each_step
+from entrypoints.ui.calling import current_call, nobody_calls
 from entrypoints.ui.injection import current_user
 
 log = structlog.get_logger()
@@ -83,7 +84,12 @@ def must_have_one_of(wanted: frozenset[str], *, to_use: str) -> None:
     user = current_user()
     log.warning("callback refused", callback=to_use, user_id=user.id, needs=sorted(wanted))
     names = " or ".join(sorted(wanted))
-    raise NotAllowed(f"This needs the role {names}, which {user.email} does not have.")
+    holder = "this access token" if _is_a_program() else user.email
+    raise NotAllowed(f"This needs the role {names}, which {holder} does not have.")
+
+
+def _is_a_program() -> bool:
+    return not nobody_calls() and current_call().signed_in.token is not None
 
 
 def _has_one_of(wanted: frozenset[str]) -> bool:

@@ -21,6 +21,10 @@ TABLE: Final[dict[type[errors.DomainError], tuple[int, str, str]]] = {
     errors.SignInThrottled: (429, "sign-in-throttled", "Too many attempts"),
     errors.SessionEnded: (401, "session-ended", "Not signed in"),
     errors.SessionNotFound: (404, "session-not-found", "No such session"),
+    errors.AccessTokenEnded: (401, "access-token-ended", "Access token not accepted"),
+    errors.AccessTokenNotFound: (404, "access-token-not-found", "No such access token"),
+    errors.AccessTokenInvalid: (422, "access-token-invalid", "Not an access token"),
+    errors.TooManyAccessTokens: (409, "too-many-access-tokens", "Too many access tokens"),
     errors.TokenRefused: (403, "token-refused", "Expired"),
     errors.SetupClosed: (410, "setup-closed", "Already set up"),
     errors.NotAllowed: (403, "not-allowed", "Not allowed"),
@@ -51,11 +55,14 @@ _PLAIN_WORDS: Final = {
 def problem_of(error: errors.DomainError) -> Problem:
     status, kind, title = TABLE[type(error)]
     return Problem(
-        status=status, kind=kind, title=title, detail=error.sentence, headers=_when_to_retry(error)
+        status=status, kind=kind, title=title, detail=error.sentence, headers=_headers(error)
     )
 
 
-def _when_to_retry(error: errors.DomainError) -> dict[str, str]:
+def _headers(error: errors.DomainError) -> dict[str, str]:
+    """When to come back, or what was wrong with a token (RFC 6750)."""
+    if isinstance(error, errors.AccessTokenEnded):
+        return {"www-authenticate": 'Bearer error="invalid_token"'}
     if isinstance(error, errors.SignInThrottled):
         return {"retry-after": str(max(1, ceil(error.retry_after.total_seconds())))}
     if isinstance(error, errors.HashingBusy | errors.StoreUnavailable):

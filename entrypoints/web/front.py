@@ -12,9 +12,8 @@ from application.use_cases import UseCases
 from domain.errors import SessionEnded
 from domain.model.caller import SignedIn
 from domain.model.session import Device, Session
-from entrypoints.access import SIGNED_IN
+from entrypoints.access import NOTES, SIGNED_IN
 from entrypoints.web.cookies import Cookies
-from entrypoints.web.logs import NOTES
 from entrypoints.web.pages import Pages
 from entrypoints.web.static_files import StaticFiles
 from entrypoints.web.violations import Violations

@@ -12,17 +12,26 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from application.settings import Settings
-from domain.errors import DomainError, SessionEnded
+from domain.errors import AccessTokenEnded, DomainError, SessionEnded
 from domain.model.caller import SignedIn
-from entrypoints.access import RECOGNISE, REQUEST_ID, SIGNED_IN, Access, AccessRule, RecogniseAgain
+from entrypoints.access import (
+    NOTES,
+    RECOGNISE,
+    REQUEST_ID,
+    SIGNED_IN,
+    Access,
+    AccessRule,
+    RecogniseAgain,
+)
 from entrypoints.web.addresses import PROBES
 from entrypoints.web.answer import Answer
+from entrypoints.web.bearer import bearer_in
 from entrypoints.web.cookies import Cookies
 from entrypoints.web.errors import plain_problem, problem_of
 from entrypoints.web.headers import Dressing, Headers
 from entrypoints.web.hosts import Hosts, Origin
 from entrypoints.web.limits import counted, must_fit
-from entrypoints.web.logs import NOTES, RequestLine
+from entrypoints.web.logs import RequestLine
 from entrypoints.web.next_page import sign_in_address
 from entrypoints.web.origins import SAFE, must_be_from_here
 from entrypoints.web.pages import Pages
@@ -34,9 +43,12 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 LARGEST_HEADERS: Final = 64 * 1024
 """Bytes, names and values together."""
 
+_KEPT_HERE: Final = frozenset({b"authorization", b"host", b"x-forwarded-for"})
+"""Nobody behind the gate gets these as they were sent."""
 _READ: Final = frozenset(
     {
         b"accept",
+        b"authorization",
         b"content-length",
         b"cookie",
         b"host",
@@ -55,8 +67,8 @@ log = structlog.get_logger()
 
 
 class Recognises(Protocol):
-    async def __call__(self, token: str, *, activity: bool) -> SignedIn:
-        """Raises SessionEnded, StoreUnavailable."""
+    async def __call__(self, token: str, /, *, activity: bool) -> SignedIn:
+        """Raises SessionEnded, of a program's token AccessTokenEnded, and StoreUnavailable."""
 
 
 class Gate:
@@ -65,13 +77,16 @@ class Gate:
         inner: ASGIApp,
         *,
         recognise: Recognises,
+        recognise_token: Recognises,
         settings: Settings,
         access: AccessRule,
         new_id: Callable[[], UUID],
     ) -> None:
-        """`new_id` makes the ids of requests."""
+        """`recognise` takes what a cookie carries, `recognise_token` what a program sends; `new_id` makes the ids of
+        requests."""
         self._inner = inner
         self._recognise = recognise
+        self._recognise_token = recognise_token
         self._access = access
         self._new_id = new_id
         self._hosts = Hosts(settings)
@@ -130,8 +145,7 @@ class Gate:
             raise refusal(404, "not-found", "Not found", "There is nothing at this address.")
         receive = _limited(receive, method, headers, rule.body_limit)
         line.is_quiet = rule.is_quiet or (rule.who == "anyone" and not rule.asks_store)
-        token = self._cookie.value_in(cookies)
-        recognise: RecogniseAgain = partial(self._recognise, token) if token else _nobody
+        recognise = self._recognises(rule, headers, cookies)
         signed_in = line.signed_in = await self._who(recognise, rule, scope, headers)
         if signed_in is not None:
             _must_have_a_role(signed_in, rule, line)
@@ -150,6 +164,16 @@ class Gate:
             "session": _values(signed_in),
         }
         return {**scope, **changed}, receive
+
+    def _recognises(self, rule: Access, headers: dict[bytes, str], cookies: str) -> RecogniseAgain:
+        """A program's token goes before the cookie, which is then no way out. What is open to everybody it does not
+        open: nobody signs in or out with one."""
+        bearer = bearer_in(headers.get(b"authorization", ""))
+        if bearer is not None:
+            headers.pop(b"accept", None)  # A program asks, whatever it says it would like to see.
+            return _nobody if rule.who == "anyone" else partial(self._recognise_token, bearer)
+        token = self._cookie.value_in(cookies)
+        return partial(self._recognise, token) if token else _nobody
 
     def _came_to(self, path: str, host: str | None, scheme: str) -> Origin:
         if path in PROBES:
@@ -177,6 +201,8 @@ class Gate:
         try:
             is_activity = rule.is_activity and b"x-gradioapp-passive" not in headers
             return await recognise(activity=is_activity)
+        except AccessTokenEnded as error:
+            raise Refused(problem_of(error)) from error
         except SessionEnded as error:
             if is_open:
                 return None
@@ -201,6 +227,7 @@ class Gate:
             kind=told.kind,
             title=told.title,
             detail=told.detail,
+            headers={"www-authenticate": "Bearer"} if rule.is_for_programs else {},
             members={"login": "/login", **rule.refusal},
         )
 
@@ -247,7 +274,7 @@ def _sorted_out(raw: Headers, headers: dict[bytes, str]) -> Headers:
             if name in headers:
                 text = f"{headers[name]}{'; ' if name == b'cookie' else ', '}{text}"
             headers[name] = text
-            if name != b"host" and name != b"x-forwarded-for":
+            if name not in _KEPT_HERE:
                 passed_on.append(pair)
         elif name not in SCRUBBED and not name.startswith(b"x-forwarded-"):
             passed_on.append(pair)

@@ -14,9 +14,6 @@ from structlog.typing import ExcInfo, FilteringBoundLogger
 from application.settings import Settings
 from domain.model.caller import SignedIn
 
-NOTES: Final = "log_notes"
-"""Key in the scope's `state`: more fields for the request's line."""
-
 LONGEST_PATH: Final = 500
 GONE: Final = 499
 """Status in the log when the client left before there was an answer, as nginx writes it."""
@@ -121,13 +118,15 @@ class RequestLine:
     def write(self, status: int | None) -> None:
         """No query, header or body: each may hold a secret (ASVS 16.2.5)."""
         signed_in = self.signed_in
+        caller = signed_in.caller if signed_in else None
         fields: dict[str, Any] = {
             "method": self.method,
             "path": self.path[:LONGEST_PATH],
             "status": status or GONE,
             "duration_ms": round((perf_counter() - self.started) * 1000, 2),
-            "user_id": str(signed_in.user.id) if signed_in else None,
-            "session_id": str(signed_in.session.id) if signed_in else None,
+            "user_id": str(caller.user_id) if caller else None,
+            "session_id": str(caller.session_id) if caller and caller.session_id else None,
+            **({"token_id": str(caller.token_id)} if caller and caller.token_id else {}),
             "request_id": self.request_id,
             "address": self.address,
             **self.notes,

@@ -7,12 +7,13 @@ from typing import Any, Final
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
-from entrypoints.web.schemas import ProblemDocument
+from entrypoints.web.schemas import SESSION, TOKEN, ProblemDocument
 
 Document = dict[str, Any]
 
 _ABOUT: Final = (
-    "Everything here asks for a session: sign in at `/login`, and send the cookie. What is sent is "
+    "Everything here asks for a session: sign in at `/login`, and send the cookie. A program sends an access token "
+    "instead, `Authorization: Bearer …`; what is about tokens, passwords and sessions it may not do. What is sent is "
     "`application/json`; times are UTC. Refusals are problem documents (RFC 9457)."
 )
 
@@ -21,9 +22,11 @@ def document(routes: Sequence[BaseRoute], *, title: str, version: str, cookie: s
     made = get_openapi(title=title, version=version, description=_ABOUT, routes=routes)
     components = made.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = ProblemDocument.model_json_schema()
-    scheme = {"type": "apiKey", "in": "cookie", "name": cookie}
-    components["securitySchemes"] = {"session": scheme}
-    made["security"] = [{"session": []}]
+    components["securitySchemes"] = {
+        SESSION: {"type": "apiKey", "in": "cookie", "name": cookie},
+        TOKEN: {"type": "http", "scheme": "bearer"},
+    }
+    made["security"] = [{SESSION: []}, {TOKEN: []}]
     return made
 
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
+from domain.model.access_token import LONGEST_LIFE, LONGEST_NAME, SHORTEST_LIFE, USUAL_LIFE
 from domain.model.user import is_plain
 from entrypoints.web.problems import PROBLEM_JSON, refusal
 
@@ -115,6 +116,11 @@ def must_be_json(request: Request) -> None:
 
 JSON_ONLY: Final = [Depends(must_be_json)]
 
+SESSION: Final = "session"
+TOKEN: Final = "token"  # noqa: S105 -- A name in the document, as the one above.
+IN_PERSON: Final[dict[str, Any]] = {"security": [{SESSION: []}]}
+"""For the document: an operation that takes a session only, and no access token."""
+
 
 class SessionView(Answered):
     id: UUID
@@ -155,6 +161,40 @@ class UserView(Answered):
 
 class UserPage(PageOf[UserView]):
     """In the order of their e-mail."""
+
+
+class TokenView(Answered):
+    id: UUID
+    name: str
+    hint: str = Field(description="The last characters of the token.")
+    roles: list[str] | None = Field(
+        description="Those of the account's that it may use; null: all that the account has then."
+    )
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None = Field(description="Within a minute; null: never.")
+
+
+class MadeToken(TokenView):
+    token: str = Field(
+        description="Sent as `Authorization: Bearer …`. Shown this once.",
+        json_schema_extra={"format": "password"},
+    )
+
+
+class TokenPage(PageOf[TokenView]):
+    """The newest first."""
+
+
+class NewToken(Sent):
+    name: Annotated[Text, Field(min_length=1, max_length=LONGEST_NAME, examples=["Nightly job"])]
+    days: Annotated[int, Field(ge=SHORTEST_LIFE, le=LONGEST_LIFE)] = Field(
+        default=USUAL_LIFE, description="After so many days it expires."
+    )
+    roles: Roles | None = Field(
+        default=None,
+        description="Some of the account's roles; null: all that the account has when it is used.",
+    )
 
 
 class PasswordChange(Sent):

@@ -15,6 +15,7 @@ from adapters.sql import schema
 from adapters.sql.engine import make_engine
 from adapters.sql.store import SqlStore
 from adapters.sql.unit_of_work import SqlUnitsOfWork
+from domain.model.access_token import AccessToken
 from domain.model.session import Session
 from domain.model.user import User
 from domain.ports.unit_of_work import Store, UnitsOfWork
@@ -28,13 +29,15 @@ class Storage:
     """Those of another process on the same store, as near as one process comes to it."""
     store: Store
 
-    async def has(self, *things: User | Session) -> None:
+    async def has(self, *things: User | Session | AccessToken) -> None:
         async with self.units.writing() as work:
             for thing in things:
                 if isinstance(thing, User):
                     await work.users.add(thing)
-                else:
+                elif isinstance(thing, Session):
                     await work.sessions.add(thing)
+                else:
+                    await work.access_tokens.add(thing)
             await work.commit()
 
 

@@ -1,4 +1,4 @@
-"""What every storage promises of kept values, of sessions and of accounts alike."""
+"""What every storage promises of kept values, of sessions, of accounts and of access tokens alike."""
 
 import asyncio
 from typing import Any, cast
@@ -6,29 +6,34 @@ from uuid import UUID
 
 import pytest
 
-from domain.errors import SessionEnded, UserNotFound
+from domain.errors import AccessTokenEnded, DomainError, SessionEnded, UserNotFound
 from domain.model.state import REMOVED, Entry, JsonValue
 from domain.ports.repositories import StateRepository
 from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from domain.services.state import StateService
-from tests.builders import a_session, a_user
+from tests.builders import a_session, a_token, a_user
 from tests.contracts.conftest import Storage
 
 GONE = UUID(int=2**127)
 
-KINDS = ["session_data", "account_state"]
+KINDS = ["session_data", "account_state", "token_data"]
 
 
 class Owned:
-    """The same promises of both kinds: one owner of each, under one name."""
+    """The same promises of every kind: one owner of each, under one name."""
 
     def __init__(self, kind: str, storage: Storage) -> None:
         self.kind = kind
         self.storage = storage
         self.ada = a_user()
         self.session = a_session(of=self.ada)
-        self.owner = self.session.id if kind == "session_data" else self.ada.id
-        self.refusal = SessionEnded if kind == "session_data" else UserNotFound
+        self.token = a_token(of=self.ada)
+        owners: dict[str, tuple[UUID, type[DomainError]]] = {
+            "session_data": (self.session.id, SessionEnded),
+            "account_state": (self.ada.id, UserNotFound),
+            "token_data": (self.token.id, AccessTokenEnded),
+        }
+        self.owner, self.refusal = owners[kind]
 
     def of(self, work: UnitOfWork) -> StateRepository[Any]:
         return cast("StateRepository[Any]", getattr(work, self.kind))
@@ -46,7 +51,7 @@ class Owned:
 @pytest.fixture(params=KINDS)
 async def state(request: pytest.FixtureRequest, storage: Storage) -> Owned:
     owned = Owned(request.param, storage)
-    await storage.has(owned.ada, owned.session)
+    await storage.has(owned.ada, owned.session, owned.token)
     return owned
 
 
@@ -107,7 +112,7 @@ async def test_what_was_read_or_written_is_a_copy(state: Owned) -> None:
 
 async def test_each_owner_has_values_of_its_own(state: Owned) -> None:
     other = Owned(state.kind, state.storage)
-    await state.storage.has(other.ada, other.session)
+    await state.storage.has(other.ada, other.session, other.token)
 
     await state.write({"key": 1})
     await other.write({"key": 2})

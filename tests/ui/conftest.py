@@ -23,6 +23,7 @@ from application.use_cases import UseCases
 from domain.model.caller import Caller
 from domain.model.session import Device, Session
 from domain.model.user import User
+from domain.services.tokens import Made
 from entrypoints import ui, web
 from entrypoints.app import compose
 
@@ -116,10 +117,22 @@ class House:
         )
         return Browser(http, self.demo, None)
 
-    async def has(self, email: str = "ada@example.org", name: str = "Ada") -> User:
+    async def has(self, email: str = "ada@example.org", name: str = "Ada", *roles: str) -> User:
         return await self.app.create_user(
-            Caller.operator(), email=email, name=name, password=PASSWORD
+            Caller.operator(), email=email, name=name, password=PASSWORD, roles=roles
         )
+
+    async def makes_token(self, email: str = "ada@example.org", **wanted: Any) -> Made:
+        opened = await self.app.log_in(email, PASSWORD, LAPTOP)
+        me = await self.app.recognise(opened.token, activity=False)
+        return await self.app.create_token(me.caller, **{"name": "Nightly", **wanted})
+
+    def program(self, made: Made) -> Browser:
+        """Without a cookie and an origin."""
+        http = self.anonymous().http
+        del http.headers["origin"]
+        http.headers["authorization"] = f"Bearer {made.value}"
+        return Browser(http, self.demo, None)
 
     async def signed_in(self, email: str = "ada@example.org") -> Browser:
         if not any(u.email == email for u in await self.app.list_users(Caller.operator())):

@@ -201,6 +201,35 @@ async def test_no_input_names_a_file_of_somebody_else(mounted: Mounts, folder: P
     assert (await ada.gets("read", as_file(path))) == "of Ada"
 
 
+@pytest.mark.asvs("1.3.6")
+@pytest.mark.parametrize("scheme", ["http", "https", "HTTP", " http"])
+async def test_a_file_named_by_an_address_is_not_fetched(
+    scheme: str, mounted: Mounts, folder: Path
+) -> None:
+    seen: list[str] = []
+    demo = reading(seen)
+    with demo:
+        gr.Button().click(lambda value: value, gr.JSON(), gr.JSON(), api_name="json")
+    house = await mounted(demo)
+    ada = await house.signed_in()
+    file = as_file(f"{scheme}://127.0.0.1:9/a.txt")
+
+    answers = [
+        await posts(ada, file),
+        await posts(ada, {"files": [{"file": file}]}),
+        await ada.http.post(f"{API}/run/read", json={"data": [file]}),
+        await ada.http.post(f"{API}/call/read", json={"data": [file]}),
+        await ada.http.post(f"{API}/call/v2/read", json={"file": file}),
+    ]
+
+    assert all(is_problem(answer, 400) for answer in answers)
+    assert all("fetches nothing" in answer.json()["detail"] for answer in answers)
+    assert seen == []
+    assert await ada.gets("json", {"path": "https://example.org"}) == {
+        "path": "https://example.org"
+    }
+
+
 async def posts(browser: Browser, *data: Any, raw: bytes | None = None, **more: Any) -> Any:
     body = {"data": data, "fn_index": 0, "session_hash": "his"} | more
     return await browser.http.post(

@@ -194,6 +194,19 @@ def test_an_address_that_is_not_on_the_list_is_closed(path: str) -> None:
     assert {addresses.access(m, path).who for m in ("GET", "HEAD", "POST")} == {"nobody"}
 
 
+def test_our_mcp_server_is_there_when_it_is_switched_on_and_nothing_else_is() -> None:
+    addresses = GradioAddresses(body_limit=10, upload_limit=20, has_mcp=True)
+
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+    there = {
+        (m, p) for m in methods for p in NOT_EVEN_THERE if addresses.access(m, p).who != "nobody"
+    }
+
+    ours = (f"{_API}/mcp", f"{_API}/mcp/", f"{_API}/mcp/http")
+    assert there == {(m, p) for m in ("GET", "POST", "DELETE") for p in ours}
+    assert {addresses.access(m, p).who for m, p in there} == {"signed in"}
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_methods_that_gradio_does_not_use_are_closed(method: str) -> None:
     addresses = GradioAddresses(body_limit=10, upload_limit=20)

@@ -463,3 +463,13 @@ async def test_an_app_that_is_served_again_begins_with_an_empty_queue() -> None:
         assert await ada.gets("wait", 3) == 3
 
     assert ran == [1, 3]
+
+
+@pytest.mark.asvs("3.5.5")
+async def test_no_script_of_a_page_listens_to_pages_of_others(mounted: Mounts) -> None:
+    ada = await (await mounted(an_app())).signed_in()
+
+    page = (await ada.http.get(f"{GRADIO}/")).text
+
+    assert "iframeResizer.contentWindow" not in page
+    assert page.count("<script") == page.count("</script>")

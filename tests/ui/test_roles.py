@@ -142,6 +142,10 @@ async def test_what_is_refused_is_not_described(mounted: Mounts) -> None:
     assert await described(ada) == await described(ada, "?all_endpoints=true") == {"/fn", "/open"}
     assert await described(bob) == await described(bob, "?all_endpoints=true") == {"/open"}
     assert await described(ada) == {"/fn", "/open"}
+    in_page = [(await who.http.get(f"{GRADIO}/")).text for who in (ada, bob)]
+    assert ['"/fn"' in page for page in in_page] == [True, False]
+    assert all('"/open"' in page for page in in_page)
+    assert in_page[0].count("</script>") == in_page[1].count("</script>")
 
 
 def test_a_word_without_a_role_or_with_no_role_says_so() -> None:

@@ -24,6 +24,7 @@ from domain.model.caller import Caller
 from domain.model.session import Device
 from domain.model.user import User
 from domain.services.sessions import Opened
+from domain.services.tokens import Made
 from entrypoints import web
 from entrypoints.access import RECOGNISE, REQUEST_ID, SIGNED_IN, Access
 
@@ -143,6 +144,18 @@ class Door:
             Caller.operator(), email=email, name="Ada", password=PASSWORD, roles=roles
         )
 
+    async def makes_token(self, email: str = "ada@example.org", **wanted: Any) -> Made:
+        opened = await self.opened(email)
+        me = await self.app.recognise(opened.token, activity=False)
+        return await self.app.create_token(me.caller, **{"name": "Nightly", **wanted})
+
+    def program(self, made: Made, **client: Any) -> httpx.AsyncClient:
+        """Without cookies and without an origin, as programs are."""
+        client_ = self.client(**client)
+        del client_.headers["origin"]
+        client_.headers["authorization"] = f"Bearer {made.value}"
+        return client_
+
     async def opened(self, email: str = "ada@example.org") -> Opened:
         device = Device(address="192.0.2.1", agent="Laptop")
         return await self.app.log_in(email, PASSWORD, device)
@@ -203,7 +216,14 @@ def make_door() -> Iterator[MakeDoor]:
         web.install(api, app=app, settings=loaded)
         api.mount("/gradio", STAND_IN)
         new_id = container.ids().new_id
-        gate = web.Gate(api, recognise=app.recognise, settings=loaded, access=access, new_id=new_id)
+        gate = web.Gate(
+            api,
+            recognise=app.recognise,
+            recognise_token=app.recognise_token,
+            settings=loaded,
+            access=access,
+            new_id=new_id,
+        )
         return Door(container, clock, loaded, gate)
 
     yield make

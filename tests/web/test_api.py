@@ -284,7 +284,7 @@ async def test_the_api_describes_itself_without_foreign_assets(ada: httpx.AsyncC
     document = (await ada.get("/api/v1/openapi.json")).json()
     page = await ada.get("/api/v1/docs", headers=BROWSER)
 
-    assert len(document["paths"]) == 7
+    assert len(document["paths"]) == 9
     for path, methods in document["paths"].items():
         assert path in page.text
         assert all(method.upper() in page.text for method in methods)

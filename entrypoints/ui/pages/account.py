@@ -1,10 +1,11 @@
-"""The Account tab: one's name and password."""
+"""The Account tab: one's name, password and access tokens."""
 
 import gradio as gr
 
 from domain.errors import PasswordInvalid
 from domain.model.password import LONGEST, SHORTEST
 from entrypoints.ui.calling import current_call
+from entrypoints.ui.pages import tokens
 from entrypoints.ui.pages.quiet import QUIET
 
 
@@ -38,7 +39,9 @@ def tab(demo: gr.Blocks) -> None:
     with gr.Row(equal_height=True):
         name = gr.Textbox(label="Name", max_length=200, html_attributes=_autocomplete("name"))
         save = gr.Button("Change name", scale=0, min_width=160)
-    gr.Markdown("### Password\nChanging it ends your sessions on all other devices.")
+    gr.Markdown(
+        "### Password\nChanging it ends your sessions on all other devices. Access tokens stay."
+    )
     current = _password("Current password", "current-password")
     new = _password(
         "New password", "new-password", f"At least {SHORTEST} characters; 15 or more are better."
@@ -49,6 +52,7 @@ def tab(demo: gr.Blocks) -> None:
     gr.on([save.click, name.submit], rename, name, name, **QUIET)
     boxes = [current, new, again]
     gr.on([change.click, again.submit], change_password, boxes, boxes, **QUIET)
+    tokens.section(demo)
 
 
 def _password(label: str, autocomplete: str, info: str | None = None) -> gr.Textbox:

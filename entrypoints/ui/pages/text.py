@@ -32,6 +32,10 @@ def moment(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%d %b %Y, %H:%M UTC")
 
 
+def day(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%d %b %Y")
+
+
 def device(agent: str) -> str:
     """A guess that a person recognises; the User-Agent itself when there is none to make."""
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")

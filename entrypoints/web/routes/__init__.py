@@ -4,12 +4,13 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from entrypoints.web.routes import assets, auth, docs, health, me, setup, users, violations
+from entrypoints.web.routes import assets, auth, docs, health, me, setup, tokens, users, violations
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     auth.router,
     setup.router,
     me.router,
+    tokens.router,
     users.router,
     docs.router,
     health.router,

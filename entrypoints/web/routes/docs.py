@@ -10,12 +10,12 @@ from starlette.responses import JSONResponse, Response
 from entrypoints.web import openapi
 from entrypoints.web.addresses import API
 from entrypoints.web.front import front
-from entrypoints.web.routes import me, users
+from entrypoints.web.routes import me, tokens, users
 
 
 @lru_cache(maxsize=4)
 def _document(title: str, cookie: str) -> openapi.Document:
-    routes = [*me.router.routes, *users.router.routes]
+    routes = [*me.router.routes, *tokens.router.routes, *users.router.routes]
     return openapi.document(routes, title=title, version=_version(), cookie=cookie)
 
 

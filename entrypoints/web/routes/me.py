@@ -1,4 +1,4 @@
-"""The JSON API for one's own account, password and sessions."""
+"""The JSON API for one's own account, password, sessions and access tokens."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,10 +7,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from domain.model.caller import SignedIn
 from domain.model.session import Session, SessionId
 from entrypoints.web.addresses import API
 from entrypoints.web.front import App, Me, device, front, note
 from entrypoints.web.schemas import (
+    IN_PERSON,
     JSON_ONLY,
     After,
     DevicePage,
@@ -28,20 +30,26 @@ router = APIRouter(prefix=f"{API}/me", tags=["me"], dependencies=JSON_ONLY)
 
 @router.get("", summary="Who I am", responses=problems())
 async def read_me(request: Request, me: Me) -> MyView:
-    """The account, and the session that asks. With the header `X-Gradioapp-Passive: 1` asking does not keep it awake."""
+    """The account, and the session that asks. With the header `X-Gradioapp-Passive: 1` asking does not keep it awake.
+    A program's session is its access token: the same id, the same end, never idle, and `roles` are those it may use."""
     idle = front(request).settings.session_idle
     return MyView(
         id=me.user.id,
         email=me.user.email,
         name=me.user.name,
         roles=sorted(me.user.roles),
-        session=SessionView(**_times(me.session, idle)),
+        session=SessionView(**_my_times(me, idle)),
     )
 
 
-@router.post("/password", summary="Change my password", responses=problems(403, 413, 415, 422, 429))
+@router.post(
+    "/password",
+    summary="Change my password",
+    responses=problems(403, 413, 415, 422, 429),
+    openapi_extra=IN_PERSON,
+)
 async def change_password(request: Request, me: Me, app: App, change: PasswordChange) -> Ended:
-    """All my other sessions end."""
+    """All my other sessions end; access tokens stay. Not with an access token."""
     ended = await app.change_password(
         me.caller, current=change.current, new=change.new, address=device(request).address
     )
@@ -49,11 +57,13 @@ async def change_password(request: Request, me: Me, app: App, change: PasswordCh
     return Ended(ended=ended)
 
 
-@router.get("/sessions", summary="My sessions", responses=problems(422))
+@router.get(
+    "/sessions", summary="My sessions", responses=problems(403, 422), openapi_extra=IN_PERSON
+)
 async def list_sessions(
     request: Request, me: Me, app: App, limit: Limit = 50, after: After = None
 ) -> DevicePage:
-    """The one seen last first."""
+    """The one seen last first. Not with an access token."""
     idle = front(request).settings.session_idle
     sessions = list(await app.list_sessions(me.caller, me.user.id))
     position = next((n for n, session in enumerate(sessions, 1) if session.id == after), 0)
@@ -75,9 +85,11 @@ async def list_sessions(
     "/sessions/{session_id}",
     status_code=204,
     summary="End one of my sessions",
-    responses=problems(404, 422),
+    responses=problems(403, 404, 422),
+    openapi_extra=IN_PERSON,
 )
 async def end_session(request: Request, me: Me, app: App, session_id: UUID) -> Response:
+    """Not with an access token."""
     as_owner = replace(me.caller, roles=frozenset())  # Here an admin, too, ends only their own.
     await app.revoke_session(as_owner, SessionId(session_id))
     answer = Response(status_code=204)
@@ -86,8 +98,14 @@ async def end_session(request: Request, me: Me, app: App, session_id: UUID) -> R
     return answer
 
 
-@router.delete("/sessions", summary="End all my sessions but this one", responses=problems())
+@router.delete(
+    "/sessions",
+    summary="End all my sessions but this one",
+    responses=problems(403),
+    openapi_extra=IN_PERSON,
+)
 async def end_other_sessions(me: Me, app: App) -> Ended:
+    """Not with an access token."""
     return Ended(ended=await app.revoke_other_sessions(me.caller))
 
 
@@ -99,3 +117,8 @@ def _times(session: Session, idle: timedelta) -> dict[str, Any]:
         "idle_at": min(session.seen_at + idle, session.ends_at),
         "ends_at": session.ends_at,
     }
+
+
+def _my_times(me: SignedIn, idle: timedelta) -> dict[str, Any]:
+    times = _times(me.session, idle)
+    return times if me.token is None else times | {"idle_at": me.session.ends_at}

@@ -1,0 +1,164 @@
+"""What an app offers to models, in Gradio's own words: of its public events the tools, resources and prompts."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.mcp import GradioMCPServer
+
+Kind = Literal["tool", "resource", "prompt"]
+Place = tuple[str, ...]
+"""Of a value within the arguments: the parameter's name first, ANY for an index or a key of any name."""
+
+ANY: Final = "*"
+ANYWHERE: Final = "**"
+"""At the end of a Place, where the schema is made of parts that refer to each other."""
+FILE: Final = "a data: URL, or the path or address of a file uploaded here before or got from here"
+
+
+class ArgumentsInvalid(Exception):
+    """The text says what is wrong with them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One event."""
+
+    kind: Kind
+    name: str
+    fn: BlockFunction
+    description: str
+    schema: Mapping[str, Any]
+    """Of its arguments, as JSON Schema."""
+    files: frozenset[Place]
+    """Where a text among the arguments stands for a file."""
+    parameters: Sequence[Mapping[str, Any]]
+    """As Gradio's API describes them, in order."""
+
+    @property
+    def api_name(self) -> str:
+        return str(self.fn.api_name)
+
+    def said(self, word: str, otherwise: Any = None) -> Any:
+        """By gr.mcp's decorators."""
+        return getattr(self.fn.fn, f"_mcp_{word}", otherwise)
+
+    def is_file(self, place: Place, *, is_unmistakable: bool) -> bool:
+        """`is_unmistakable`: whether the text there can hardly be anything else than a file."""
+        return any(
+            is_unmistakable and place[: len(pattern) - 1] == pattern[:-1]
+            if pattern[-1] == ANYWHERE
+            else _fits(place, pattern)
+            for pattern in self.files
+        )
+
+    def in_order(self, arguments: Mapping[str, Any]) -> list[Any]:
+        """What the event takes. Raises ArgumentsInvalid."""
+        names = [parameter["parameter_name"] for parameter in self.parameters]
+        unknown = sorted(set(arguments) - set(names))
+        if unknown:
+            raise ArgumentsInvalid(f"{self.name} has no parameter {', '.join(unknown)}.")
+        missing = sorted(set(self.schema.get("required", ())) - set(arguments))
+        if missing:
+            raise ArgumentsInvalid(f"{self.name} needs {', '.join(missing)}.")
+        return [
+            arguments.get(parameter["parameter_name"], parameter.get("parameter_default"))
+            for parameter in self.parameters
+        ]
+
+    def found_in(self, uri: str) -> dict[str, str] | None:
+        """Of a resource, the arguments that its address has; None when it is another's."""
+        names = names_in(self.said("uri_template", ""))
+        pattern = re.escape(self.said("uri_template", ""))
+        for name in names:
+            pattern = pattern.replace(re.escape(f"{{{name}}}"), f"(?P<{name}>[^/]+)")
+        found = re.fullmatch(pattern, uri)
+        return None if found is None else found.groupdict()
+
+
+def _fits(place: Place, pattern: Place) -> bool:
+    return len(place) == len(pattern) and all(
+        wanted in {ANY, step} for wanted, step in zip(pattern, place, strict=True)
+    )
+
+
+def names_in(template: str) -> list[str]:
+    return re.findall(r"\{(\w+)\}", template)
+
+
+def offers_of(demo: gr.Blocks) -> tuple[Offer, ...]:
+    """All of the app's, whoever may use them. Once Gradio has mounted it."""
+    described: Any = _Described(demo)
+    return tuple(_offers(described))
+
+
+def _offers(described: Any) -> Iterable[Offer]:
+    endpoints: Mapping[str, Any] = described.api_info["named_endpoints"]
+    for name, endpoint in described.tool_to_endpoint.items():
+        fn = described.get_block_fn_from_endpoint_name(endpoint)
+        description, words = described.get_fn_description(fn, name)
+        schema, positions = described.get_input_schema(name, words)
+        kind: Kind = getattr(fn.fn, "_mcp_type", "tool")
+        yield Offer(
+            kind=kind,
+            name=getattr(fn.fn, "_mcp_name", name) if kind == "prompt" else name,
+            fn=cast("BlockFunction", fn),
+            description=getattr(fn.fn, "_mcp_description", None) or description,
+            schema=schema,
+            files=frozenset(_place(position) for position in positions),
+            parameters=endpoints[endpoint]["parameters"],
+        )
+
+
+class _Described(GradioMCPServer):
+    """Of Gradio's server only what describes: it is never run, since it knows no callers and calls itself over HTTP."""
+
+    def __init__(self, demo: gr.Blocks) -> None:
+        self.blocks = demo
+        self.api_info = demo.get_api_info()
+        self.tool_prefix = ""
+        self.tool_to_endpoint = self.get_tool_to_endpoint()
+
+    @property
+    def _file_data_tool_description(self) -> str:
+        return f" A file is {FILE}."
+
+    def simplify_filedata_schema(
+        self, schema: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[list[str | int]]]:
+        simple, positions = super().simplify_filedata_schema(schema)
+        return _renamed(simple), positions
+
+
+_GRADIOS_FILE: Final = "Gradio File Input - a http or https url to a file"
+_CHOICES: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+
+
+def _renamed(node: Any) -> Any:
+    """Gradio would fetch an address; this service fetches nothing for anybody."""
+    if isinstance(node, dict):
+        return {key: _renamed(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_renamed(value) for value in node]
+    return FILE if node == _GRADIOS_FILE else node
+
+
+def _place(position: Sequence[str | int]) -> Place:
+    """Of values, for what is a place in the schema of them."""
+    name, *rest = map(str, position)
+    place = [name]
+    steps = iter(rest)
+    for step in steps:
+        if step == "$defs":
+            return (*place, ANYWHERE)
+        if step in _CHOICES:
+            next(steps, None)
+            place += [ANY] if step == "prefixItems" else []
+        elif step in {"items", "additionalProperties"}:
+            place.append(ANY)
+        elif step != "properties":
+            place.append(step)
+    return tuple(place)

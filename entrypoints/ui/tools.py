@@ -1,0 +1,198 @@
+"""One call of what an app offers, as its caller: what goes in, the event itself, and what comes out."""
+
+import json
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from mimetypes import guess_extension, guess_type
+from typing import Any, Final
+from urllib.parse import quote, unquote, unquote_to_bytes, urlencode
+
+from gradio.components import State
+from gradio_client.utils import is_file_obj_with_meta  # type: ignore[import-untyped]
+from starlette.exceptions import HTTPException
+from starlette.types import Message
+
+from domain.model.caller import SignedIn
+from entrypoints.access import RECOGNISE, SIGNED_IN
+from entrypoints.ui import bodies, forms
+from entrypoints.ui.inside import Answered, Inside
+from entrypoints.ui.isolation import Isolated
+from entrypoints.ui.offers import Offer, Place
+
+LARGEST_SHOWN: Final = 8 * 1024 * 1024
+"""Bytes of an image that is sent within the answer; of a larger one there is the address."""
+_META: Final = {"_type": "gradio.FileData"}
+Content = dict[str, Any]
+
+
+class CallRefused(Exception):
+    """The text is for the caller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    offer: Offer
+    inside: Inside
+    isolated: Isolated
+
+    async def outputs(self, arguments: Mapping[str, Any]) -> list[Any]:
+        """The last values of the event. Raises CallRefused, ArgumentsInvalid, and DomainError for a caller who is
+        nobody any more."""
+        try:
+            with_files = {
+                name: await self._with_files(value, (name,)) for name, value in arguments.items()
+            }
+            return await self._run(self.offer.in_order(with_files))
+        except HTTPException as refused:
+            raise CallRefused(str(refused.detail)) from refused
+
+    async def _run(self, values: list[Any]) -> list[Any]:
+        signed_in: SignedIn = self.inside.scope["state"][SIGNED_IN]
+        tab = self.isolated.new_name()
+        try:
+            body = bodies.write_json({"data": values, "session_hash": tab})
+            joined = await self.inside.post(f"call/{quote(self.offer.api_name, safe='')}", body)
+            if joined.status != 200:
+                raise CallRefused(_detail(joined))
+            told = _Told()
+            await self.inside.get(
+                "queue/data", told.hear, query=urlencode({"session_hash": tab}).encode()
+            )
+        finally:
+            await self.isolated.leave(signed_in, tab)
+        if told.last is None:
+            await self.inside.scope["state"][RECOGNISE](activity=False)  # Raises, if that is why.
+            raise HTTPException(503, "The service is about to stop: try again.")
+        output = told.last["output"]
+        if not told.last["success"]:
+            raise CallRefused(_refusal(output))
+        return [
+            value
+            for block, value in zip(self.offer.fn.outputs, output["data"], strict=False)
+            if not isinstance(block, State)
+        ]
+
+    # What goes in
+
+    async def _with_files(self, value: Any, place: Place) -> Any:
+        if isinstance(value, dict):
+            return {key: await self._with_files(item, (*place, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [
+                await self._with_files(item, (*place, str(index)))
+                for index, item in enumerate(value)
+            ]
+        if isinstance(value, str):
+            is_unmistakable = value.startswith(("data:", self._files))
+            if self.offer.is_file(place, is_unmistakable=is_unmistakable):
+                return await self._file(value)
+        return value
+
+    async def _file(self, text: str) -> dict[str, Any]:
+        if text.startswith("data:"):
+            return await self._uploaded(text)
+        if text.startswith(self._files):
+            return {"path": unquote(text.removeprefix(self._files)), "meta": _META}
+        if text.lower().startswith(("http:", "https:")):
+            raise CallRefused(
+                "This service fetches nothing from other addresses: send the file as a data: URL."
+            )
+        return {"path": text, "meta": _META}  # Whose it is, is asked where every input is.
+
+    async def _uploaded(self, url: str) -> dict[str, Any]:
+        head, comma, rest = url.removeprefix("data:").partition(",")
+        kind, *more = head.split(";")
+        try:
+            is_base64 = "base64" in more
+            content = b64decode(rest, validate=True) if is_base64 else unquote_to_bytes(rest)
+        except (NotBase64, ValueError) as error:
+            raise CallRefused("The data: URL is not base64.") from error
+        if not comma:
+            raise CallRefused("The data: URL has no comma, and nothing behind it.")
+        name = f"file{guess_extension(kind) or ''}"
+        form = forms.Form(fields={}, files=[("files", name, content)], size=len(content))
+        answered = await self.inside.post("upload", *forms.written(form, {}))
+        if answered.status != 200:
+            raise CallRefused(_detail(answered))
+        (path,) = answered.json()
+        return {"path": path, "meta": _META, "orig_name": name, "size": len(content)}
+
+    # What comes out
+
+    async def content(self, outputs: list[Any]) -> list[Content]:
+        return [part for output in outputs for part in await self._content(output)]
+
+    async def _content(self, output: Any) -> list[Content]:
+        if is_file_obj_with_meta(output):
+            return await self._file_content(output)
+        if isinstance(output, dict | list):
+            return [_text(json.dumps(output, ensure_ascii=False))]
+        return [_text(str(output))]
+
+    async def _file_content(self, output: dict[str, Any]) -> list[Content]:
+        path, url = output["path"], output.get("url")
+        if isinstance(url, str) and url.startswith("data:image/svg"):
+            svg = unquote_to_bytes(url.partition(",")[2])
+            return [_image(svg, "image/svg+xml")]
+        address = path if path.startswith(("http:", "https:")) else f"{self._files}{quote(path)}"
+        image = await self._image_at(path)
+        return [*([image] if image else []), _text(f"Image URL: {address}" if image else address)]
+
+    async def _image_at(self, path: str) -> Content | None:
+        """Fetched as the caller would fetch it: an output may name any file, and be the caller's own words."""
+        if not (guess_type(path)[0] or "").startswith("image/"):
+            return None
+        answered = Answered(limit=LARGEST_SHOWN)
+        try:
+            await self.inside.get(f"file={path}", answered.keep)
+        except HTTPException:
+            return None
+        kind = answered.headers.get(b"content-type", b"").decode("latin-1").partition(";")[0]
+        if answered.status != 200 or answered.is_too_large or not kind.startswith("image/"):
+            return None
+        return _image(bytes(answered.body), kind)
+
+    @property
+    def _files(self) -> str:
+        return f"{self.inside.origin}{self.inside.path}/gradio_api/file="
+
+
+class _Told:
+    """Listens to a tab's stream for the end of its one event; nothing else of it is kept."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.last: dict[str, Any] | None = None
+
+    async def hear(self, message: Message) -> None:
+        *lines, self._rest = (self._rest + message.get("body", b"")).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:") and b'"process_completed"' in line:
+                told = json.loads(line.removeprefix(b"data:"))
+                if told.get("msg") == "process_completed":
+                    self.last = told
+
+
+def _detail(answered: Answered) -> str:
+    """Why Gradio did not take it."""
+    try:
+        detail = answered.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        return "The app cannot read what was sent to it."
+    return detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
+
+
+def _refusal(output: Mapping[str, Any]) -> str:
+    title, text = output.get("title"), output.get("error")
+    named = title if title not in {None, "Error"} else None
+    return ": ".join(str(part) for part in (named, text) if part) or "Error"
+
+
+def _text(text: str) -> Content:
+    return {"type": "text", "text": text}
+
+
+def _image(content: bytes, kind: str) -> Content:
+    return {"type": "image", "data": b64encode(content).decode("ascii"), "mimeType": kind}
