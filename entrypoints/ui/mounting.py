@@ -201,6 +201,8 @@ def _mount_gradio(api: FastAPI, mounted: Mounted, options: Mapping[str, Any]) ->
         api,
         mounted.page.demo,
         mounted.path,
+        # Else an event past the queue answers addresses of files at the root of the host; it has to be the mount's own.
+        root_path=mounted.path,
         footer_links=[],
         run_history=False,  # Else inputs and outputs stay in the browser past sign-out.
         auth_dependency=_email,
