@@ -4,13 +4,16 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Sequence, Set
+from hashlib import sha256
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
 from typing import Any, Final
 
 import gradio as gr
+from gradio.context import Context
 
+from application.settings import examples_kept_in
 from entrypoints.ui.calling import being_built
 from entrypoints.ui.launching import launches_noted, read_main_block, run_main_block
 from entrypoints.ui.neighbours import apart_from
@@ -31,9 +34,18 @@ def load_pages(apps: Iterable[str]) -> Sequence[Page]:
     found: list[Page] = []
     with being_built(), launches_noted() as launched:
         for app in apps:
-            found.append(_page(app, loaded, found, launched))
+            with examples_kept_in(_own_folder(app)):
+                found.append(_page(app, loaded, found, launched))
             launched.clear()
     return found
+
+
+def _own_folder(app: str) -> str:
+    """Gradio knows kept examples by the number of their component alone, and numbers all apps of a process through: of an
+    app named before, or left out, another would show what its examples gave."""
+    where, _ = _parts(app)
+    name = str(Path(where).resolve()) if _is_file(where) else where
+    return f"{sha256(name.encode()).hexdigest()[:16]}-{Context.id}"
 
 
 def folders_of(apps: Iterable[str]) -> Sequence[Path]:

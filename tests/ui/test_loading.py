@@ -1,5 +1,6 @@
 """An author's app, from what is typed behind --app to a page; and what is said when it cannot be had."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio.context import Context
 
 from entrypoints.ui.launching import options_of
 from entrypoints.ui.loading import folders_of, load_pages
@@ -219,6 +221,43 @@ async def test_what_fails_in_a_main_block_is_told_at_its_line(writes: Writes) ->
     app = writes("if __name__ == '__main__':\n    print()\n    1 / 0\n")
 
     assert re.search(r"my_demo\.py, line 3: ZeroDivisionError", refusal_of(app))
+
+
+async def test_no_app_shows_what_the_examples_of_another_gave(
+    writes: Writes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_EXAMPLES_CACHE", str(tmp_path / "kept"))
+    seen = {}
+    for name in ("one", "two"):
+        text = "import gradio as gr\n\nwith gr.Blocks() as demo:\n    a, b = gr.Textbox(), gr.Textbox()\n"
+        text += f"    kept = gr.Examples(['x'], a, b, lambda x: 'of {name}', cache_examples=True)\n"
+        # As when the service is started with the first app, and then with the other.
+        monkeypatch.setattr(Context, "id", 1000)
+        the_page(writes(text, f"{name}.py"))
+        seen[name] = sys.modules[name].kept.load_from_cache(0)
+
+    assert seen == {"one": ["of one"], "two": ["of two"]}
+    assert len(os.listdir(tmp_path / "kept")) == 2  # noqa: PTH208 -- Ruff takes Path's for blocking.
+
+
+async def test_what_examples_gave_is_kept_for_the_next_start(
+    writes: Writes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_EXAMPLES_CACHE", str(tmp_path / "kept"))
+    text = "import gradio as gr\n\nran = []\n\ndef runs(x):\n    ran.append(x)\n    return x\n\n"
+    text += "with gr.Blocks() as demo:\n    a, b = gr.Textbox(), gr.Textbox()\n"
+    text += "    kept = gr.Examples(['x'], a, b, runs, cache_examples=True)\n"
+    app = writes(text, "keeping.py")
+
+    runs = []
+    for _ in range(2):
+        monkeypatch.setattr(Context, "id", 1000)
+        the_page(app)
+        started = sys.modules.pop("keeping")
+        assert started.kept.load_from_cache(0) == ["x"]
+        runs.append(started.ran)
+
+    assert runs == [["x"], []]
 
 
 async def test_each_app_imports_what_stands_beside_itself(writes: Writes) -> None:
