@@ -1,7 +1,8 @@
 """What can be set from outside: the only reader of the environment and of `.env`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydantic_settings import (
 )
 
 PREFIX: Final = "GRADIOAPP_"
+_EXAMPLES: Final = "GRADIO_EXAMPLES_CACHE"
 SHORTEST_SECRET: Final = 32
 """Bytes (ASVS 11.2.3)."""
 
@@ -234,6 +236,21 @@ def quiet_gradio(data_dir: Path | None) -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     if data_dir is not None:
         os.environ["GRADIO_TEMP_DIR"] = str(data_dir.resolve() / "gradio")
+        os.environ[_EXAMPLES] = str(data_dir.resolve() / "examples")
+
+
+@contextmanager
+def examples_kept_in(folder: str) -> Iterator[None]:
+    """Inside, what examples of apps give is kept in this folder below the usual one."""
+    before = os.environ.get(_EXAMPLES)
+    os.environ[_EXAMPLES] = str(Path(before or ".gradio/cached_examples") / folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_EXAMPLES]
+        else:
+            os.environ[_EXAMPLES] = before
 
 
 def _dotenv(env_file: object) -> dict[str, str]:

@@ -23,18 +23,20 @@ _LAUNCHED: Final = "_gradioapp_launched"
 
 
 @contextmanager
-def launches_noted() -> Iterator[None]:
+def launches_noted() -> Iterator[list[gr.Blocks]]:
     """Inside, an app that launches itself notes with which options, and goes on: a file that is imported must come to its
-    end, and have no second server."""
+    end, and have no second server. Answers the list of those that did."""
     launch: Any = gr.Blocks.launch
+    launched: list[gr.Blocks] = []
 
     def note(demo: gr.Blocks, *_: Any, **options: Any) -> tuple[None, str, str]:
         setattr(demo, _LAUNCHED, options)
+        launched.append(demo)
         return None, "", ""
 
     gr.Blocks.launch = note  # type: ignore[method-assign,assignment]
     try:
-        yield
+        yield launched
     finally:
         gr.Blocks.launch = launch  # type: ignore[method-assign]
 
@@ -50,11 +52,24 @@ def options_of(demo: gr.Blocks) -> dict[str, Any]:
 def read_main_block(source: str, names: Mapping[str, Any]) -> None:
     """Of `if __name__ == "__main__":`, which is not run, what is said there to `NAME.launch(…)` and `NAME.queue(…)`, where
     `names` are those of the imported file. What needs more than them is left out, with a warning."""
-    for block in ast.parse(source).body:
-        if isinstance(block, ast.If) and "__main__" in ast.unparse(block.test):
-            for call in ast.walk(block):
-                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-                    _read_call(call, call.func, names)
+    for block in _main_blocks(source):
+        for call in ast.walk(block):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+                _read_call(call, call.func, names)
+
+
+def run_main_block(source: str, path: str, names: dict[str, Any]) -> None:
+    """For a file that makes its app nowhere else."""
+    for block in _main_blocks(source):
+        exec(compile(ast.Module(block.body, []), path, "exec"), names)  # noqa: S102 -- The author's own words.
+
+
+def _main_blocks(source: str) -> list[ast.If]:
+    return [
+        block
+        for block in ast.parse(source).body
+        if isinstance(block, ast.If) and "__main__" in ast.unparse(block.test)
+    ]
 
 
 def _read_call(call: ast.Call, method: ast.Attribute, names: Mapping[str, Any]) -> None:

@@ -3,19 +3,26 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from hashlib import sha256
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
 from typing import Any, Final
 
 import gradio as gr
+from gradio.context import Context
 
+from application.settings import examples_kept_in
 from entrypoints.ui.calling import being_built
-from entrypoints.ui.launching import launches_noted, read_main_block
+from entrypoints.ui.launching import launches_noted, read_main_block, run_main_block
+from entrypoints.ui.neighbours import apart_from
 from entrypoints.ui.sdk import Page, PageRefused
+from entrypoints.ui.slugs import first_free, slug_of
 
 USUAL_NAME: Final = "demo"
+USUAL_FILES: Final = frozenset({"app", "demo", "gradio_app", "main", "run", "ui"})
+"""Names of files that say nothing of the app inside; its folder's does."""
 OURS: Final = ("domain", "application", "adapters", "entrypoints", "migrations")
 """Names of our own packages: a module of an author with one of them would be taken for ours, or ours for it."""
 _UNTITLED: Final = "Gradio"
@@ -27,8 +34,20 @@ App = str | gr.Blocks | Page
 def load_pages(apps: Iterable[App]) -> Sequence[Page]:
     """In the order they are named. Raises PageRefused."""
     loaded: dict[Path | str, ModuleType] = {}
-    with being_built(), launches_noted():
-        return [_page(app, loaded) for app in apps]
+    found: list[Page] = []
+    with being_built(), launches_noted() as launched:
+        for app in apps:
+            found.append(_page(app, loaded, found, launched))
+            launched.clear()
+    return found
+
+
+def _own_folder(app: str) -> str:
+    """Gradio knows kept examples by the number of their component alone, and numbers all apps of a process through: of an
+    app named before, or left out, another would show what its examples gave."""
+    where, _ = _parts(app)
+    name = str(Path(where).resolve()) if _is_file(where) else where
+    return f"{sha256(name.encode()).hexdigest()[:16]}-{Context.id}"
 
 
 def folders_of(apps: Iterable[str]) -> Sequence[Path]:
@@ -51,17 +70,55 @@ def _append_to_path(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
-def _page(app: App, loaded: dict[Path | str, ModuleType]) -> Page:
+def _page(
+    app: App,
+    loaded: dict[Path | str, ModuleType],
+    others: Sequence[Page],
+    launched: Sequence[gr.Blocks],
+) -> Page:
     if not isinstance(app, str):
         return _titled(app, "app")
+    with examples_kept_in(_own_folder(app)):
+        return _named_page(app, loaded, others, launched)
+
+
+def _named_page(
+    app: str,
+    loaded: dict[Path | str, ModuleType],
+    others: Sequence[Page],
+    launched: Sequence[gr.Blocks],
+) -> Page:
     where, name = _parts(app)
     key: Path | str = Path(where).resolve() if _is_file(where) else where
     if key not in loaded:
-        loaded[key] = _file(where, Path(where)) if _is_file(where) else _module(where)
-    found = getattr(loaded[key], name, None)
-    if isinstance(found, Page | gr.Blocks):
+        folders = {file.parent for file in loaded if isinstance(file, Path)}
+        loaded[key] = _file(where, Path(where), folders) if _is_file(where) else _module(where)
+    module = loaded[key]
+    found = getattr(module, name or USUAL_NAME, None)
+    if not name and found is None:
+        found = _only_one(where, module, launched)
+    if isinstance(found, Page):
         return _titled(found, where)
-    raise PageRefused(_no_app(app, where, name, loaded[key]))
+    if isinstance(found, gr.Blocks):
+        title = _title(found, where)
+        # It knows nothing of addresses, so that it gets one whatever it is called.
+        taken = [page.path or slug_of(page.title) for page in others if page.demo is not found]
+        return Page(found, title=title, path=first_free([title, *_words(where)], taken))
+    raise PageRefused(_no_app(app, where, name or USUAL_NAME, module))
+
+
+def _only_one(where: str, module: ModuleType, launched: Sequence[gr.Blocks]) -> gr.Blocks | None:
+    """Without a name and without a `demo`: the one app the file has or launches, or makes to launch it when it is run."""
+    apps = {id(value): value for value in vars(module).values() if isinstance(value, gr.Blocks)}
+    apps = {id(app): app for app in launched} or apps
+    if not apps and module.__file__:
+        source = Path(module.__file__).read_text(encoding="utf-8")
+        try:
+            run_main_block(source, module.__file__, vars(module))
+        except (Exception, SystemExit) as error:
+            raise PageRefused(_raised(where, Path(module.__file__), error)) from error
+        apps = {id(app): app for app in launched}
+    return next(iter(apps.values())) if len(apps) == 1 else None
 
 
 def _titled(app: gr.Blocks | Page, where: str) -> Page:
@@ -70,11 +127,11 @@ def _titled(app: gr.Blocks | Page, where: str) -> Page:
 
 
 def _parts(app: str) -> tuple[str, str]:
-    """File or module, and name; a Windows drive is no name."""
+    """File or module, and name, empty when left out; a Windows drive is no name."""
     where, colon, name = app.rpartition(":")
     if not colon or "/" in name or "\\" in name or name.endswith(".py"):
-        return app, USUAL_NAME
-    return where, name or USUAL_NAME
+        return app, ""
+    return where, name
 
 
 def _is_file(where: str) -> bool:
@@ -85,17 +142,30 @@ def _title(demo: gr.Blocks, where: str) -> str:
     title = str(demo.title or "")
     if title and title != _UNTITLED:
         return title
-    stem = Path(where).stem if _is_file(where) else where.rpartition(".")[2]
-    return stem.replace("_", " ").replace("-", " ").strip().capitalize()
+    return _words(where)[0].replace("_", " ").replace("-", " ").strip().capitalize()
 
 
-def _file(where: str, path: Path) -> ModuleType:
+def _words(where: str) -> Sequence[str]:
+    """What the app may be called after, the best first: its file, unless that is called like everybody's."""
+    file, *folders = reversed(Path(where).resolve().parts if _is_file(where) else where.split("."))
+    names = [Path(file).stem if _is_file(where) else file, *folders[:1]]
+    return sorted(names, key=lambda name: name.lower() in USUAL_FILES)
+
+
+def _file(where: str, path: Path, folders: Set[Path]) -> ModuleType:
+    """`folders`: of the apps before it."""
     if not path.is_file():
         raise PageRefused(f"{where} is not there. Type: gradioapp serve --app FILE.py:NAME")
     path = path.resolve()
     _must_not_be_taken(path)
+    name = _free_name(path)
+    with apart_from(folders - {path.parent}, keep=OURS):
+        return _imported(where, path, name)
+
+
+def _imported(where: str, path: Path, name: str) -> ModuleType:
     _append_to_path(path.parent)
-    spec = importlib.util.spec_from_file_location(_free_name(path), path)
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise PageRefused(f"{where} is no Python file: its name has to end in .py.")
     module = importlib.util.module_from_spec(spec)

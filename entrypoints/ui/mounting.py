@@ -1,7 +1,6 @@
 """Puts a page's app behind the guard: every setting of Gradio's mount chosen on purpose."""
 
 import asyncio
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,25 +48,13 @@ from entrypoints.ui.policy import SourceRefused, policy_of
 from entrypoints.ui.roles import must_have_one_of, must_see, roles_of
 from entrypoints.ui.sdk import Page, PageRefused
 from entrypoints.ui.server_functions import ServerFunctions
+from entrypoints.ui.slugs import is_slug, slug_of
 from entrypoints.ui.streams import SESSION_EXPIRED, run_while_signed_in
 from entrypoints.ui.values import State
 
 BAR_CSS = Path(__file__).with_name("bar.css")
 SESSION_JS = Path(__file__).with_name("session.js")
 """Both are sent within the page: a request for them would hold up the first sight of every page."""
-_TAKEN = frozenset(
-    {
-        "assets",
-        "static",
-        "svelte",
-        "config",
-        "gradio_api",
-        "theme.css",
-        "login",
-        "logout",
-        "monitoring",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +158,8 @@ def _addresses(
 
 
 def slug(page: Page) -> str:
-    name = page.path or re.sub(r"[^a-z0-9]+", "-", page.title.lower()).strip("-")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or name in _TAKEN:
+    name = page.path or slug_of(page.title)
+    if not is_slug(name):
         raise PageRefused(
             f"The page {page.title!r} needs another path= than {name!r}: lower-case letters, digits and '-'."
         )
@@ -230,6 +217,8 @@ def _mount_gradio(api: FastAPI, mounted: Mounted, options: Mapping[str, Any]) ->
         api,
         mounted.page.demo,
         mounted.path,
+        # Else an event past the queue answers addresses of files at the root of the host; it has to be the mount's own.
+        root_path=mounted.path,
         footer_links=[],
         run_history=False,  # Else inputs and outputs stay in the browser past sign-out.
         auth_dependency=_email,

@@ -434,6 +434,25 @@ async def test_an_output_without_the_queue_is_claimed_too(mounted: Mounts, made:
         await is_hers_alone(house, path, ada, bob)
 
 
+@pytest.mark.parametrize("way", ["queue", "run", "call"])
+async def test_an_output_is_where_its_address_says(way: str, mounted: Mounts, made: Path) -> None:
+    house = await mounted(giving(made))
+    ada = await house.signed_in()
+
+    if way == "queue":
+        output = completed(await ada.runs("gallery", "ada"))["output"]["data"]
+    elif way == "run":
+        output = (await ada.http.post(f"{API}/run/gallery", json={"data": ["ada"]})).json()["data"]
+    else:
+        called = await ada.http.post(f"{API}/call/gallery", json={"data": ["ada"]})
+        told = await ada.http.get(f"{API}/call/gallery/{called.json()['event_id']}")
+        output = json.loads(told.text.partition("data: ")[2])
+
+    assert [entry["caption"] for entry in output[0]] == ["one", "two"]
+    for entry in output[0]:
+        assert (await ada.http.get(entry["image"]["url"])).text.startswith("ada ")
+
+
 async def test_what_somebody_writes_is_not_taken_for_a_file_that_was_given(
     mounted: Mounts,
 ) -> None:

@@ -1,5 +1,6 @@
 """An author's app, from what is typed behind --app to a page; and what is said when it cannot be had."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio.context import Context
 
 from entrypoints.ui.launching import options_of
 from entrypoints.ui.loading import folders_of, load_pages
@@ -156,7 +158,132 @@ async def test_two_files_of_one_name_are_two_apps(writes: Writes) -> None:
 
     one, two = load_pages([writes(AN_APP, "a/app.py"), writes(titled, "b/app.py")])
 
-    assert (one.title, two.title) == ("App", "Other")
+    assert (one.title, two.title) == ("A", "Other")
+
+
+@pytest.mark.parametrize("name", ["app.py", "main.py", "run.py"])
+async def test_a_file_called_like_everybodys_is_called_after_its_folder(
+    name: str, writes: Writes
+) -> None:
+    page = the_page(writes(AN_APP, f"sales_forecast/{name}"))
+
+    assert (page.title, page.path) == ("Sales forecast", "sales-forecast")
+
+
+async def test_apps_of_one_title_have_an_address_each(writes: Writes) -> None:
+    titled = AN_APP.replace("Blocks()", 'Blocks(title="Chat")')
+    page = f'{AN_APP}\nfrom entrypoints.ui.sdk import Page\ndemo = Page(demo, title="Chat 2")\n'
+
+    pages = load_pages(
+        [writes(page, "a.py"), *(writes(titled, f"{name}/chat.py") for name in "bcd")]
+    )
+
+    assert [page.title for page in pages[1:]] == ["Chat"] * 3
+    assert [page.path for page in pages[1:]] == ["chat", "chat-3", "chat-4"]
+
+
+async def test_one_app_named_twice_has_one_address(writes: Writes) -> None:
+    app = writes(AN_APP)
+
+    one, two = load_pages([app, f"{app}:demo"])
+
+    assert one == two  # Which is refused when it is mounted.
+
+
+@pytest.mark.parametrize("title", ["翻译", "🎨", "Config", "Login"])
+async def test_an_app_has_an_address_whatever_its_title(title: str, writes: Writes) -> None:
+    page = the_page(writes(AN_APP.replace("Blocks()", f'Blocks(title="{title}")')))
+
+    assert (page.title, page.path) == (title, "my-demo")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        AN_APP.replace("demo", "iface"),
+        AN_APP.replace("demo", "shown") + "other = gr.Blocks()\nshown.launch()\n",
+        "import gradio as gr\n\ngr.Interface(str, 'text', 'text').launch()\n",
+        "import gradio as gr\n\ndef main():\n    gr.Interface(str, 'text', 'text').launch(share=True)\n\n"
+        "if __name__ == '__main__':\n    main()\n",
+    ],
+)
+async def test_without_a_name_it_is_the_only_app_there_is(text: str, writes: Writes) -> None:
+    assert the_page(writes(text)).title == "My demo"
+
+
+async def test_of_two_apps_one_has_to_be_named(writes: Writes) -> None:
+    app = writes(f"{AN_APP}\nother = gr.Blocks()\nan_app, demo = demo, None\n")
+
+    assert re.search(r"It has: other, an_app\. Type: --app .*:other$", refusal_of(app))
+
+
+async def test_what_fails_in_a_main_block_is_told_at_its_line(writes: Writes) -> None:
+    app = writes("if __name__ == '__main__':\n    print()\n    1 / 0\n")
+
+    assert re.search(r"my_demo\.py, line 3: ZeroDivisionError", refusal_of(app))
+
+
+async def test_no_app_shows_what_the_examples_of_another_gave(
+    writes: Writes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_EXAMPLES_CACHE", str(tmp_path / "kept"))
+    seen = {}
+    for name in ("one", "two"):
+        text = "import gradio as gr\n\nwith gr.Blocks() as demo:\n    a, b = gr.Textbox(), gr.Textbox()\n"
+        text += f"    kept = gr.Examples(['x'], a, b, lambda x: 'of {name}', cache_examples=True)\n"
+        # As when the service is started with the first app, and then with the other.
+        monkeypatch.setattr(Context, "id", 1000)
+        the_page(writes(text, f"{name}.py"))
+        seen[name] = sys.modules[name].kept.load_from_cache(0)
+
+    assert seen == {"one": ["of one"], "two": ["of two"]}
+    assert len(os.listdir(tmp_path / "kept")) == 2  # noqa: PTH208 -- Ruff takes Path's for blocking.
+
+
+async def test_what_examples_gave_is_kept_for_the_next_start(
+    writes: Writes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_EXAMPLES_CACHE", str(tmp_path / "kept"))
+    text = "import gradio as gr\n\nran = []\n\ndef runs(x):\n    ran.append(x)\n    return x\n\n"
+    text += "with gr.Blocks() as demo:\n    a, b = gr.Textbox(), gr.Textbox()\n"
+    text += "    kept = gr.Examples(['x'], a, b, runs, cache_examples=True)\n"
+    app = writes(text, "keeping.py")
+
+    runs = []
+    for _ in range(2):
+        monkeypatch.setattr(Context, "id", 1000)
+        the_page(app)
+        started = sys.modules.pop("keeping")
+        assert started.kept.load_from_cache(0) == ["x"]
+        runs.append(started.ran)
+
+    assert runs == [["x"], []]
+
+
+async def test_each_app_imports_what_stands_beside_itself(writes: Writes) -> None:
+    apps = []
+    for name in ("a", "b"):
+        writes(f"TITLE = 'Of {name}'", f"{name}/data.py")
+        writes("", f"{name}/parts/__init__.py")
+        writes(f"TITLE = 'and {name}'", f"{name}/parts/more.py")
+        text = "import data\nimport gradio as gr\nimport parts.more\n\n"
+        text += "demo = gr.Blocks(title=f'{data.TITLE} {parts.more.TITLE}')\n"
+        apps.append(writes(text, f"{name}/app.py"))
+
+    pages = load_pages(apps)
+
+    assert [page.title for page in pages] == ["Of a and a", "Of b and b"]
+    assert sys.modules["data"].TITLE == "Of a"
+    assert sys.path[-2:] == [str(Path(app).parent) for app in apps]
+
+
+async def test_apps_of_one_folder_share_what_stands_beside_them(writes: Writes) -> None:
+    writes("SEEN = []", "shared.py")
+    text = f"import shared\n{AN_APP}\nshared.SEEN.append(__name__)\n"
+
+    load_pages([writes(text, "a.py"), writes(text, "b.py")])
+
+    assert sys.modules["shared"].SEEN == ["a", "b"]
 
 
 async def test_a_file_named_like_a_library_is_not_taken_for_it(writes: Writes) -> None:
