@@ -79,8 +79,16 @@
     for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
   }
 
-  window.fetch = async function fetch(...request) {
-    const response = await ask.apply(window, request);
+  // Gradio's viewer of splats asks without the cookie that says whose they are.
+  function signed(address, options) {
+    if (options?.credentials !== "omit") return options;
+    const { origin, pathname } = new URL(address, location.href);
+    const isFile = origin === location.origin && pathname.includes("/gradio_api/file=");
+    return isFile ? { ...options, credentials: "same-origin" } : options;
+  }
+
+  window.fetch = async function fetch(address, options) {
+    const response = await ask.call(window, address, signed(address, options));
     if (response.status === 401) look(response);
     else if (response.ok && ANSWERS.test(response.url)) listen(response.clone());
     return response;

@@ -5,6 +5,7 @@ written too: launched at once, in a main block, in a function, without a name, w
 """
 
 import re
+import struct
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -74,6 +75,8 @@ def writes_inputs(folder: Path) -> Path:
     picture = Image.new("RGB", (40, 20), "red")
     picture.paste("blue", (20, 0, 40, 20))
     picture.save(folder / "picture.png")
+    splat = struct.pack("<6f8B", *(0, 0, 0, 0.1, 0.1, 0.1), *(255, 0, 0, 255, 255, 128, 128, 128))
+    (folder / "model.splat").write_bytes(splat * 8)
     with wave.open(str(folder / "sound.wav"), "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
@@ -179,6 +182,11 @@ def several(uses: Uses) -> None:
     assert uses("double", 4) == 8
 
 
+def model(uses: Uses) -> None:
+    shown = uses("show", uses.file("model.splat"))
+    assert Path(shown).read_bytes() == (uses.served.folder / "model.splat").read_bytes()
+
+
 def tabs(uses: Uses) -> None:
     assert uses("see") == "two"
 
@@ -199,7 +207,7 @@ BY_CLIENT: Final[dict[str, Callable[[Uses], None]]] = {
     use.__name__: use
     for use in (
         *(text, image, audio, files, gallery, tables, plots, chat),
-        *(streams, states, rendered, timed, several, tabs, events, custom),
+        *(streams, states, rendered, timed, several, model, tabs, events, custom),
     )
 }
 
@@ -344,6 +352,15 @@ def opens_several(tab: Page, served: Served) -> None:
     assert tab.url.rstrip("/") == f"{served.address('several')}second"
 
 
+def opens_model(tab: Page, served: Served) -> None:
+    tab.locator("input[type=file]").first.set_input_files(served.folder / "model.splat")
+    expect(tab.locator("canvas")).to_have_count(1)
+    tab.get_by_role("button", name="Show").click()
+    with tab.expect_response(re.compile(r"file=.*\.splat")) as fetched:
+        expect(tab.locator("canvas")).to_have_count(2)
+    assert fetched.value.status == 200
+
+
 def opens_tabs(tab: Page, served: Served) -> None:
     tab.get_by_role("button", name="Go to the second").click()
     expect(tab.get_by_label("Seen")).to_have_value("two")
@@ -391,7 +408,7 @@ IN_BROWSER: Final[dict[str, Callable[[Page, Served], None]]] = {
     for drive in (
         *(opens_text, opens_image, opens_audio, opens_files, opens_gallery, opens_tables),
         *(opens_plots, opens_chat, opens_streams, opens_states, opens_rendered, opens_timed),
-        *(opens_several, opens_tabs, opens_events, opens_custom),
+        *(opens_several, opens_model, opens_tabs, opens_events, opens_custom),
     )
 }
 
