@@ -1,4 +1,5 @@
-// On every Gradio page: when the session has ended, to the sign-in page, and from there back to here.
+// On every Gradio page: when the session has ended, to the sign-in page, and from there back to here; and what Gradio's own
+// page does not know of ours: redirects of callbacks, whose files are whose, the height of the bar.
 (() => {
   "use strict";
 
@@ -93,6 +94,16 @@
     else if (response.ok && ANSWERS.test(response.url)) listen(response.clone());
     return response;
   };
+
+  // How far down a sidebar has to begin.
+  document.addEventListener("DOMContentLoaded", () => {
+    const bar = document.querySelector(".gradioapp-bar");
+    if (!bar) return;
+    const tell = () =>
+      document.documentElement.style.setProperty("--gradioapp-bar-height", `${bar.offsetHeight}px`);
+    new ResizeObserver(tell).observe(bar);
+    tell();
+  });
 
   document.addEventListener("visibilitychange", async () => {
     if (document.visibilityState !== "visible") return;
