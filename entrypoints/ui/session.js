@@ -1,4 +1,5 @@
-// On every Gradio page: when the session has ended, to the sign-in page, and from there back to here.
+// On every Gradio page: when the session has ended, to the sign-in page, and from there back to here; and what Gradio's own
+// page does not know of ours: redirects of callbacks, whose files are whose, the height of the bar.
 (() => {
   "use strict";
 
@@ -79,12 +80,30 @@
     for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
   }
 
-  window.fetch = async function fetch(...request) {
-    const response = await ask.apply(window, request);
+  // Gradio's viewer of splats asks without the cookie that says whose they are.
+  function signed(address, options) {
+    if (options?.credentials !== "omit") return options;
+    const { origin, pathname } = new URL(address, location.href);
+    const isFile = origin === location.origin && pathname.includes("/gradio_api/file=");
+    return isFile ? { ...options, credentials: "same-origin" } : options;
+  }
+
+  window.fetch = async function fetch(address, options) {
+    const response = await ask.call(window, address, signed(address, options));
     if (response.status === 401) look(response);
     else if (response.ok && ANSWERS.test(response.url)) listen(response.clone());
     return response;
   };
+
+  // How far down a sidebar has to begin.
+  document.addEventListener("DOMContentLoaded", () => {
+    const bar = document.querySelector(".gradioapp-bar");
+    if (!bar) return;
+    const tell = () =>
+      document.documentElement.style.setProperty("--gradioapp-bar-height", `${bar.offsetHeight}px`);
+    new ResizeObserver(tell).observe(bar);
+    tell();
+  });
 
   document.addEventListener("visibilitychange", async () => {
     if (document.visibilityState !== "visible") return;

@@ -1,0 +1,1 @@
+SQUARES = [[x, x * x] for x in range(9)]

@@ -1,0 +1,436 @@
+"""Apps of every kind behind sign-in, as their authors left them: by Gradio's own client, and in a real browser.
+
+`tests/apps` has one of each family of components, served all together by the real command; they differ in how they are
+written too: launched at once, in a main block, in a function, without a name, with a `data.py` of their own.
+"""
+
+import re
+import struct
+import wave
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from zipfile import ZipFile
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file  # type: ignore[import-untyped]
+from PIL import Image
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import says
+from tests.processes import ROOT, Process
+
+APPS: Final = ROOT / "tests" / "apps"
+SOON: Final = 20
+"""Seconds that any answer may take."""
+
+INVALID: Final = re.compile(r"^422 |status of 422 ")
+"""What a validator says of an input, which Gradio's own page takes for an answer and the browser for a fault."""
+
+NewBrowser = Callable[[], BrowserContext]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    origin: str
+    token: str
+    folder: Path
+    """Where it was started: with its data, and a file for each kind of input."""
+
+    def address(self, app: str) -> str:
+        return f"{self.origin}/gradio/{app}/"
+
+    def file(self, name: str) -> Any:
+        return handle_file(str(self.folder / name))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("apps")
+    files = sorted([*APPS.glob("*.py"), *APPS.glob("*/app.py")])
+    named = [part for file in files for part in ("--app", str(file))]
+    command = ("entrypoints", "serve", "--port", "0", "--sample-users", *named)
+    process = Process(*command, folder=folder)
+    try:
+        origin = process.hears(r"http://127\.0\.0\.1:\d+").group(0)
+        yield Served(origin, signed_in(origin), writes_inputs(folder))
+    finally:
+        process.end()
+
+
+def signed_in(origin: str) -> str:
+    with httpx.Client(base_url=origin, headers={"origin": origin}, timeout=SOON) as http:
+        form = re.search(r'name="csrf_token" value="([^"]+)"', http.get("/login").text)
+        assert form
+        who = {"username": "john@test.com", "password": "secret", "csrf_token": form.group(1)}
+        assert http.post("/login", data=who).status_code == 303
+        return http.cookies["gradioapp-session"]
+
+
+def writes_inputs(folder: Path) -> Path:
+    (folder / "a.txt").write_text("of a")
+    (folder / "b.txt").write_text("of b")
+    picture = Image.new("RGB", (40, 20), "red")
+    picture.paste("blue", (20, 0, 40, 20))
+    picture.save(folder / "picture.png")
+    splat = struct.pack("<6f8B", *(0, 0, 0, 0.1, 0.1, 0.1), *(255, 0, 0, 255, 255, 128, 128, 128))
+    (folder / "model.splat").write_bytes(splat * 8)
+    with wave.open(str(folder / "sound.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(b"".join(n.to_bytes(2, "little") for n in range(8000)))
+    return folder
+
+
+# By Gradio's own client
+
+
+class Uses:
+    """One app, by its API."""
+
+    def __init__(self, client: Client, served: Served) -> None:
+        self.client, self.served = client, served
+
+    def __call__(self, api_name: str, *data: Any) -> Any:
+        return self.client.submit(*data, api_name=f"/{api_name}").result(timeout=SOON)
+
+    def steps(self, api_name: str, *data: Any) -> Any:
+        job = self.client.submit(*data, api_name=f"/{api_name}")
+        job.result(timeout=SOON)
+        return job.outputs()
+
+    def file(self, name: str) -> Any:
+        return self.served.file(name)
+
+
+def text(uses: Uses) -> None:
+    assert uses("greet", "Ada", True, 2) == ("HELLO ADA!HELLO ADA!", 20)  # noqa: FBT003 -- A checkbox.
+    assert uses("load_example", 1) == ("Hello Bob!Hello Bob!", 20)
+    assert list((uses.served.folder / "data" / "examples").iterdir())
+
+
+def image(uses: Uses) -> None:
+    mirrored = Image.open(uses("mirror", uses.file("picture.png"))).convert("RGB")
+    assert (mirrored.getpixel((2, 2)), mirrored.getpixel((38, 2))) == ((0, 0, 255), (255, 0, 0))
+
+
+def audio(uses: Uses) -> None:
+    with wave.open(uses("reverse", uses.file("sound.wav"))) as sound:
+        assert (sound.getframerate(), sound.getnframes()) == (8000, 8000)
+        assert int.from_bytes(sound.readframes(1), "little") == 7999
+
+
+def files(uses: Uses) -> None:
+    packed, said = uses("pack", [uses.file("a.txt"), uses.file("b.txt")])
+    assert said == "2 in packed.zip"
+    with ZipFile(packed) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            "a.txt": b"of a",
+            "b.txt": b"of b",
+        }
+
+
+def gallery(uses: Uses) -> None:
+    painted = uses("paint")
+    assert [entry["caption"] for entry in painted] == ["red", "green", "blue"]
+    assert Image.open(painted[2]["image"]).convert("RGB").getpixel((0, 0)) == (0, 0, 255)
+
+
+def tables(uses: Uses) -> None:
+    older = uses("older_than", 30)
+    assert older["data"] == [["Ada", 36], ["Cy", 41]]
+    assert uses("count", older) == 2
+
+
+def plots(uses: Uses) -> None:
+    assert uses("up_to", 3)["data"] == [[0, 0], [1, 1], [2, 4]]
+
+
+def chat(uses: Uses) -> None:
+    steps = uses.steps("echo", "hi", "Hello")
+    assert steps[0] == "H"
+    assert steps[-1] == "Hello hi, after 0"
+    assert uses("echo", "again", "Hello") == "Hello again, after 2"
+    assert uses("count", {"text": "look", "files": [uses.file("a.txt")]}) == "look with 1"
+
+
+def streams(uses: Uses) -> None:
+    assert uses.steps("steps", 3) == ["step 0", "step 1", "step 2"]
+    job = uses.client.submit(api_name="/endless")
+    assert next(iter(job)) == "number 0"
+    job.cancel()
+    assert uses.steps("steps", 1) == ["step 0"]
+
+
+def states(uses: Uses) -> None:
+    assert [uses("add", item) for item in "ab"] == ["a", "a, b"]
+
+
+def rendered(uses: Uses) -> None:
+    assert uses("double", 2) == 4
+
+
+def timed(uses: Uses) -> None:
+    assert uses("tick", 4) == 5
+
+
+def several(uses: Uses) -> None:
+    assert uses("greet", "Ada") == "Hello Ada"
+    assert uses("double", 4) == 8
+
+
+def model(uses: Uses) -> None:
+    shown = uses("show", uses.file("model.splat"))
+    assert Path(shown).read_bytes() == (uses.served.folder / "model.splat").read_bytes()
+
+
+def tabs(uses: Uses) -> None:
+    assert uses("see") == "two"
+
+
+def events(uses: Uses) -> None:
+    assert uses("halve", 8) == 4
+    with pytest.raises(Exception, match="not even"):
+        uses("halve", 7)
+    with pytest.raises(Exception, match="not today"):
+        uses("refuse")
+
+
+def custom(uses: Uses) -> None:
+    assert uses("rate", 3) == "3 stars"
+
+
+BY_CLIENT: Final[dict[str, Callable[[Uses], None]]] = {
+    use.__name__: use
+    for use in (
+        *(text, image, audio, files, gallery, tables, plots, chat),
+        *(streams, states, rendered, timed, several, model, tabs, events, custom),
+    )
+}
+
+
+def test_every_app_is_tried() -> None:
+    apps = {file.stem for file in APPS.glob("*.py")} | {
+        f.parent.name for f in APPS.glob("*/app.py")
+    }
+
+    assert BY_CLIENT.keys() == IN_BROWSER.keys() == apps
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("app", BY_CLIENT)
+def test_an_app_answers_gradios_own_client(app: str, served: Served, tmp_path: Path) -> None:
+    client = Client(
+        served.address(app),
+        headers={"cookie": f"gradioapp-session={served.token}", "origin": served.origin},
+        download_files=str(tmp_path),
+        verbose=False,
+        analytics_enabled=False,
+    )
+    try:
+        BY_CLIENT[app](Uses(client, served))
+    finally:
+        client.close()
+
+
+# In a real browser
+
+
+def opens_text(tab: Page, served: Served) -> None:
+    expect(tab.get_by_label("Greeting")).to_have_value("HELLO ADA!")  # The first example's.
+    tab.get_by_label("Name").fill("Eve")
+    tab.get_by_role("button", name="Submit").click()
+    expect(tab.get_by_label("Greeting")).to_have_value("HELLO EVE!")
+    tab.get_by_role("button", name="Flag").click()
+    tab.get_by_text("Bob").click()
+    expect(tab.get_by_label("Greeting")).to_have_value("Hello Bob!Hello Bob!")
+    expect(tab.get_by_role("button", name="Flag")).to_be_visible()
+    assert list((served.folder / ".gradio" / "flagged").rglob("*.csv"))
+
+
+def opens_image(tab: Page, served: Served) -> None:
+    shows_pictures(tab, 1)  # The example.
+    tab.locator(".gallery-item, button:has(img)").first.click()
+    shows_pictures(tab, 2)
+    tab.get_by_role("button", name="Submit").click()
+    shows_pictures(tab, 3)
+
+
+def opens_audio(tab: Page, served: Served) -> None:
+    tab.locator("input[type=file]").first.set_input_files(served.folder / "sound.wav")
+    expect(tab.get_by_label("Waveform").or_(tab.locator("#waveform")).first).to_be_visible()
+    tab.get_by_role("button", name="Submit").click()
+    expect(tab.locator("#waveform")).to_have_count(2)
+
+
+def opens_files(tab: Page, served: Served) -> None:
+    both = [served.folder / "a.txt", served.folder / "b.txt"]
+    tab.locator("input[type=file]").first.set_input_files(both)
+    expect(tab.get_by_role("button", name="Remove this file")).to_have_count(2)
+    tab.get_by_role("button", name="Pack", exact=True).click()
+    expect(tab.get_by_label("Said")).to_have_value("2 in packed.zip")
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="Packed").click()
+    with ZipFile(download.value.path()) as archive:
+        assert archive.read("b.txt") == b"of b"
+
+
+def opens_gallery(tab: Page, served: Served) -> None:
+    tab.get_by_role("button", name="Paint").click()
+    shows_pictures(tab, 3)
+    tab.locator(".thumbnail-item").nth(1).click()
+    expect(tab.get_by_label("Colour")).to_have_value("green")
+
+
+def opens_tables(tab: Page, served: Served) -> None:
+    expect(tab.get_by_role("gridcell", name="Ada")).to_be_visible()
+    tab.get_by_label("Older than").fill("40")
+    tab.get_by_label("Older than").press("Tab")
+    expect(tab.get_by_role("gridcell", name="Ada")).to_have_count(0)
+    tab.get_by_role("button", name="Count").click()
+    expect(tab.get_by_label("How many")).to_have_value("1")
+
+
+def opens_plots(tab: Page, served: Served) -> None:
+    expect(tab.locator(".vega-embed canvas, .vega-embed svg.marks")).to_have_count(2)
+
+
+def opens_chat(tab: Page, served: Served) -> None:
+    tab.get_by_placeholder("Type a message...").first.fill("hi")
+    tab.keyboard.press("Enter")
+    says(tab, "You said hi, after 0")
+    tab.get_by_role("tab", name="Files").click()
+    tab.locator("input[type=file]").last.set_input_files(served.folder / "a.txt")
+    box = tab.get_by_role("textbox", name="Type a message...").last
+    box.fill("look")
+    expect(tab.get_by_role("button", name="Remove file")).to_be_visible()
+    box.press("Enter")
+    says(tab, "look with 1")
+
+
+def opens_streams(tab: Page, served: Served) -> None:
+    now = tab.get_by_label("Now")
+    tab.get_by_role("button", name="Run").click()
+    expect(now).to_have_value(re.compile("number [1-9]"))
+    tab.get_by_role("button", name="Stop").click()
+    expect(now).to_have_value(re.compile("stopped"))
+    tab.get_by_role("button", name="Step").click()
+    expect(now).to_have_value("step 2")
+
+
+def opens_states(tab: Page, served: Served) -> None:
+    for item in "ab":
+        tab.get_by_label("Item").fill(item)
+        tab.get_by_role("button", name="Add").click()
+        expect(tab.get_by_label("Kept")).to_have_value(re.compile(f"{item}$"))
+    expect(tab.get_by_label("Kept")).to_have_value("a, b")
+
+
+def opens_rendered(tab: Page, served: Served) -> None:
+    tab.get_by_label("Part 0").fill("x")
+    tab.get_by_label("Part 1").fill("y")
+    tab.get_by_role("button", name="Join").click()
+    expect(tab.get_by_label("All")).to_have_value("x+y")
+
+
+def opens_timed(tab: Page, served: Served) -> None:
+    expect(tab.get_by_label("Loaded")).to_have_value("ready")
+    expect(tab.get_by_label("Ticks")).to_have_value(re.compile("[3-9]"))
+    tab.get_by_role("button", name="Stop").click()
+
+
+def opens_several(tab: Page, served: Served) -> None:
+    tab.get_by_label("Name").fill("Ada")
+    tab.get_by_role("button", name="Greet").click()
+    expect(tab.get_by_label("Greeting")).to_have_value("Hello Ada")
+    tab.get_by_role("link", name="Second").click()
+    tab.get_by_role("button", name="Double").click()
+    expect(tab.get_by_label("Twice")).to_have_value("4")
+    assert tab.url.rstrip("/") == f"{served.address('several')}second"
+
+
+def opens_model(tab: Page, served: Served) -> None:
+    tab.locator("input[type=file]").first.set_input_files(served.folder / "model.splat")
+    expect(tab.locator("canvas")).to_have_count(1)
+    tab.get_by_role("button", name="Show").click()
+    with tab.expect_response(re.compile(r"file=.*\.splat")) as fetched:
+        expect(tab.locator("canvas")).to_have_count(2)
+    assert fetched.value.status == 200
+
+
+def opens_tabs(tab: Page, served: Served) -> None:
+    for link in ("gradioapp", "Home", "Sign out"):  # The sidebar hides none of them.
+        tab.get_by_role("link", name=link, exact=True).click(trial=True)
+    tab.get_by_role("button", name="Go to the second").click()
+    expect(tab.get_by_label("Seen")).to_have_value("two")
+    tab.get_by_role("button", name="More").click()
+    says(tab, "what was hidden")
+    tab.get_by_role("tab", name="Steps").click()
+    tab.get_by_role("button", name="On", exact=True).click()
+    says(tab, "the end of it")
+
+
+def opens_events(tab: Page, served: Served) -> None:
+    tab.get_by_role("button", name="Halve").click()
+    expect(tab.get_by_label("Log")).to_have_value("halved, done")
+    expect(tab.get_by_label("Half")).to_have_value("2")
+    tab.get_by_label("Number").fill("3")
+    tab.get_by_role("button", name="Halve").click()
+    says(tab, "not even")
+    tab.get_by_role("button", name="Refuse").click()
+    says(tab, "not today")
+    expect(tab.get_by_label("Log")).to_have_value("refused")
+
+
+def opens_custom(tab: Page, served: Served) -> None:
+    tab.wait_for_function("window.fromHead == 'ran'")
+    stars = tab.locator(".stars")
+    assert stars.evaluate("e => getComputedStyle(e).color") == "rgb(1, 2, 3)"
+    stars.locator("button").nth(1).click()
+    tab.get_by_role("button", name="Rate").click()
+    expect(tab.get_by_label("Shouted")).to_have_value("2 stars")
+    tab.get_by_role("button", name="Shout").click()
+    expect(tab.get_by_label("Shouted")).to_have_value("QUIET")
+
+
+def shows_pictures(tab: Page, number: int) -> None:
+    """So many that have really come."""
+    tab.wait_for_function(
+        "number => [...document.querySelectorAll('.gradio-container img')]"
+        ".filter(e => e.naturalWidth && e.src.includes('/file=')).length >= number",
+        arg=number,
+    )
+
+
+IN_BROWSER: Final[dict[str, Callable[[Page, Served], None]]] = {
+    drive.__name__.removeprefix("opens_"): drive
+    for drive in (
+        *(opens_text, opens_image, opens_audio, opens_files, opens_gallery, opens_tables),
+        *(opens_plots, opens_chat, opens_streams, opens_states, opens_rendered, opens_timed),
+        *(opens_several, opens_model, opens_tabs, opens_events, opens_custom),
+    )
+}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("app", IN_BROWSER)
+def test_a_person_uses_an_app_without_a_word_on_the_console(
+    app: str, served: Served, new_browser: NewBrowser
+) -> None:
+    context = new_browser()
+    context.add_cookies(
+        [{"name": "gradioapp-session", "value": served.token, "url": served.origin}]
+    )
+    tab = context.new_page()
+    wrong: list[str] = []
+    tab.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("response", lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+
+    tab.goto(served.address(app))
+    IN_BROWSER[app](tab, served)
+
+    assert not [said for said in wrong if not (app == "events" and INVALID.search(said))]
