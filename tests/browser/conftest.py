@@ -28,6 +28,9 @@ def chromium() -> Iterator[Browser]:
         path = CHROMIUM or playwright.chromium.executable_path
         if not Path(path).is_file():
             pytest.skip("no Chromium on this machine: apt install chromium, or set TEST_CHROMIUM")
+        expect.set_options(
+            timeout=20_000
+        )  # Two busy cores take longer than the five seconds that are usual.
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
