@@ -24,7 +24,9 @@ with gr.Blocks() as demo:
     out = gr.Textbox(label="Now")
     gr.Button("Step").click(steps, count, out, api_name="steps")
     running = gr.Button("Run").click(endless, outputs=out, api_name="endless")
-    gr.Button("Stop").click(lambda: f"stopped at {time.time():.0f}", outputs=out, cancels=running)
+    # Gradio asks for the stop's own event before it cancels, so a last number may still come after it.
+    said = gr.Textbox(label="Said")
+    gr.Button("Stop").click(lambda: f"stopped at {time.time():.0f}", outputs=said, cancels=running)
 
 if __name__ == "__main__":
     demo.queue(max_size=20).launch()

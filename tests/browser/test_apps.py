@@ -312,6 +312,10 @@ def opens_chat(tab: Page, served: Served) -> None:
 
 
 def opens_streams(tab: Page, served: Served) -> None:
+    tab.get_by_role("button", name="Run").click()
+    expect(tab.get_by_label("Now")).to_have_value(re.compile("number [1-9]"))
+    tab.get_by_role("button", name="Stop").click()
+    expect(tab.get_by_label("Said")).to_have_value(re.compile("stopped"))
     tab.get_by_role("button", name="Step").click()
     expect(tab.get_by_label("Now")).to_have_value("step 2")
 
@@ -322,6 +326,9 @@ def opens_states(tab: Page, served: Served) -> None:
         tab.get_by_role("button", name="Add").click()
         expect(tab.get_by_label("Kept")).to_have_value(re.compile(f"{item}$"))
     expect(tab.get_by_label("Kept")).to_have_value("a, b")
+    expect(tab.get_by_label("Last time")).to_have_value("b")
+    tab.reload()
+    expect(tab.get_by_label("Last time")).to_have_value("b")
 
 
 def opens_rendered(tab: Page, served: Served) -> None:
