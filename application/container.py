@@ -31,8 +31,6 @@ from domain.services.state import StateService
 from domain.services.tokens import TokenService
 from domain.services.users import UserService
 
-KEY_FILE: Final = "secret.key"
-
 
 def signing_keys(settings: Settings, ids: IdGenerator) -> list[str]:
     """Newest first. Without a setting: for test a key of this process, for dev the key file in the data folder."""
@@ -40,7 +38,7 @@ def signing_keys(settings: Settings, ids: IdGenerator) -> list[str]:
         return [key.get_secret_value() for key in settings.secret_key]
     if settings.environment == "test":
         return [ids.new_secret()]
-    return [secret_in(settings.data_dir / KEY_FILE, ids.new_secret())]
+    return [secret_in(settings.key_file, ids.new_secret())]
 
 
 class MemoryStorage(containers.DeclarativeContainer):

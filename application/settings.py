@@ -163,6 +163,21 @@ class Settings(BaseSettings):
         return f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'gradioapp.sqlite3'}"
 
     @property
+    def key_file(self) -> Path:
+        """Where dev keeps its signing key when none is set."""
+        return self.data_dir / "secret.key"
+
+    @property
+    def private_files(self) -> tuple[Path, ...]:
+        """The service's own secrets on this disk, there or not."""
+        files = [Path(".env"), self.key_file]
+        scheme, _, place = self.database.partition(":///")
+        if scheme.startswith("sqlite") and place:
+            database = place.partition("?")[0].removeprefix("file:")
+            files += [Path(database + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
+        return tuple(files)
+
+    @property
     def uses_data_dir(self) -> bool:
         return self.environment != "test"
 

@@ -44,11 +44,15 @@ class CreateUser:
         roles: Iterable[str] = (),
     ) -> User:
         """Admins only. Without a name the e-mail's local part serves; without a password nobody can sign in to it yet.
+        A program of theirs can neither choose a password nor make an admin.
         Raises NotAllowed, EmailInvalid, NameInvalid, RoleInvalid, PasswordInvalid, EmailTaken."""
         caller.must_have(ADMIN)
+        if password is not None:
+            caller.must_be_a_person()
         canonical = canonical_email(email)
         called = checked_name(name.strip() or canonical.partition("@")[0])
         wanted = checked_roles(roles)
+        self.users.must_be_free_to_give(wanted, caller)
         password_hash = None
         if password is not None:
             checked_new_password(password, email=canonical, name=called)
@@ -184,10 +188,14 @@ class ChangeUser:
         roles: Iterable[str] | None = None,
         is_active: bool | None = None,
     ) -> User:
-        """Admins only; all of it or nothing, and what is None stays as it is (ASVS 2.3.3). Disabling ends the account's
-        sessions and access tokens. Raises NotAllowed, UserNotFound, NameInvalid, RoleInvalid, LastAdmin."""
+        """Admins only, and no program of theirs makes an admin; all of it or nothing, and what is None stays as it is
+        (ASVS 2.3.3). Disabling ends the account's sessions and access tokens. Raises NotAllowed, UserNotFound, NameInvalid, RoleInvalid, LastAdmin."""
         async with self.units_of_work.writing() as work:
             await self.users.must_administer(work.users, caller)
+            if roles is not None:
+                had = (await work.users.get_locked(user_id)).roles
+                roles = frozenset(roles)
+                self.users.must_be_free_to_give(roles - had, caller)
             user = await self.users.change(
                 work.users, user_id, name=name, roles=roles, is_active=is_active
             )
@@ -299,8 +307,9 @@ class GrantRole:
     cache: SessionCache
 
     async def __call__(self, caller: Caller, user_id: UserId, role: str) -> User:
-        """Admins only. Raises NotAllowed, UserNotFound, RoleInvalid."""
+        """Admins only, and no program of theirs makes an admin. Raises NotAllowed, UserNotFound, RoleInvalid."""
         checked_role(role)
+        self.users.must_be_free_to_give({role}, caller)
         async with self.units_of_work.writing() as work:
             await self.users.must_administer(work.users, caller)
             user = await self.users.grant(work.users, user_id, role)

@@ -1,6 +1,6 @@
 """Accounts: who may make and change them, and what must stay true of them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from domain.errors import LastAdmin, NotAllowed, UserNotFound
@@ -27,6 +27,11 @@ class UserService:
             raise NotAllowed from error
         if not user.is_acting_admin:
             raise NotAllowed
+
+    def must_be_free_to_give(self, roles: Collection[str], caller: Caller) -> None:
+        """Raises NotAllowed where a program would make an admin: one that leaked would outlive its own end."""
+        if ADMIN in roles:
+            caller.must_be_a_person()
 
     async def make(
         self,

@@ -99,15 +99,13 @@ def _apps(settings: "Settings") -> Iterator[Finding]:
 
 
 def _folder(settings: "Settings") -> Iterator[Finding]:
-    from application.container import KEY_FILE
-
     folder = settings.data_dir.resolve()
     if not settings.uses_data_dir or not folder.exists():
         yield ok(f"{folder} is made at the first start")
         return
     yield _is_private(folder, mode="700")
-    if (key := folder / KEY_FILE).exists():
-        yield _is_private(key, mode="600")
+    if settings.key_file.exists():
+        yield _is_private(settings.key_file.resolve(), mode="600")
 
 
 def _is_private(path: Path, *, mode: str) -> Finding:

@@ -1,9 +1,10 @@
 """JSON bodies of Gradio's addresses: read strictly, so that Gradio gets only what it can take."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
+from gradio_client.utils import is_file_obj_with_meta  # type: ignore[import-untyped]
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope
 
@@ -133,18 +134,23 @@ def may_name_files(raw: bytes) -> bool:
 
 def paths_in(value: object) -> set[str]:
     """The text under every key "path", at any depth."""
-    found: set[str] = set()
+    return {item["path"] for item in _objects_in(value) if isinstance(item.get("path"), str)}
+
+
+def files_in(value: object) -> set[str]:
+    """The paths of what Gradio itself takes for a file, at any depth."""
+    return {item["path"] for item in _objects_in(value) if is_file_obj_with_meta(item)}
+
+
+def _objects_in(value: object) -> Iterator[Body]:
     waiting = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            path = item.get("path")
-            if isinstance(path, str):
-                found.add(path)
-            waiting.extend(v for v in item.values() if isinstance(v, dict | list | tuple))
-        elif isinstance(item, list | tuple):
+            yield item
+            item = list(item.values())
+        if isinstance(item, list | tuple):
             waiting.extend(v for v in item if isinstance(v, dict | list | tuple))
-    return found
 
 
 def _must_be_shallow(body: Body) -> None:

@@ -9,7 +9,8 @@ from starlette.types import Message, Send
 
 from domain.model.user import User
 
-_END: Final = b"</script>"
+_DATA: Final = b">window.gradio_"
+"""How the scripts begin that hold the author's texts."""
 
 
 class Document:
@@ -73,9 +74,12 @@ class Document:
 def _without_resizer(page: bytes) -> bytes:
     """Gradio's script for pages in frames of other sites, which ours are not, listens to messages of anybody
     (ASVS 3.5.5)."""
-    name = page.find(b"iframeResizer.contentWindow")
-    begin, end = page.rfind(b"<script", 0, name), page.find(_END, name)
-    return page if -1 in {name, begin, end} else page[:begin] + page[end + len(_END) :]
+    kept, *scripts = page.split(b"<script")
+    for script in scripts:
+        inside, end, after = script.partition(b"</script>")
+        listens = b"iframeResizer.contentWindow" in inside and not inside.startswith(_DATA)
+        kept += after if listens else b"<script" + inside + end + after
+    return kept
 
 
 def header(

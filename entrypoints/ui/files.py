@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import gradio as gr
 from gradio.block_function import BlockFunction
+from gradio.blocks import Block
 from gradio.data_classes import _StaticFiles
 from gradio.utils import get_upload_folder
 from starlette.exceptions import HTTPException
@@ -22,7 +23,7 @@ from domain.model.caller import SignedIn
 from domain.model.file import FileKey, file_key
 from domain.model.user import UserId
 from entrypoints.access import SIGNED_IN
-from entrypoints.ui.bodies import Body, may_name_files, paths_in
+from entrypoints.ui.bodies import Body, files_in, may_name_files, paths_in
 from entrypoints.ui.caps import CLAIMS
 
 Samples = list[set[FileKey]]
@@ -120,9 +121,9 @@ class AppFiles:
             data = await postprocess(block_fn, *args, **kwargs)
             samples = _samples.get()
             if samples is not None:
-                # What gr.JSON shows is still a model here, and is not looked into: an author's function may have made it
-                # of the caller's words.
-                samples.append(self._keys(paths_in(data)))
+                given = zip(block_fn.outputs, data, strict=False)
+                files = [files_in(value) for block, value in given if not _repeats(block)]
+                samples.append(self._keys(set().union(*files)))
             return data
 
         demo.process_api = process_api  # type: ignore[method-assign]
@@ -152,8 +153,8 @@ class AppFiles:
     def _of(self, render_config: dict[str, Any]) -> set[FileKey]:
         found: set[FileKey] = set()
         for component in render_config.get("components", ()):
-            if component.get("type") != "json":  # As above.
-                found |= self._keys(paths_in(component))
+            if component.get("type") not in _REPEATING:
+                found |= self._keys(files_in(component))
         return found
 
     def _keys(self, paths: Iterable[str]) -> set[FileKey]:
@@ -176,6 +177,15 @@ class AppFiles:
 
     def _key(self, real: str) -> FileKey:
         return file_key(os.path.relpath(real, self._folder).replace(os.sep, "/"))
+
+
+_REPEATING: Final = frozenset({"json", "browserstate", "dataframe", "html", "paramviewer"})
+"""Components that hold no files and show values of any form: what looks like a file there may be the caller's own words,
+which an innocent app repeats."""
+
+
+def _repeats(block: Block) -> bool:
+    return block.get_block_name() in _REPEATING
 
 
 _samples: Final[ContextVar[Samples | None]] = ContextVar("samples", default=None)

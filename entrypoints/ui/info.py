@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from entrypoints.ui.roles import may_use
 
 PATH: Final = "/gradio_api/info"
-_IN_PAGE: Final = b"window.gradio_api_info = "
+_IN_PAGE: Final = b"<script>window.gradio_api_info = "
+"""With its tag, which no text of the author's can contain: Gradio writes every < of them differently."""
 _END: Final = b";</script>"
 
 

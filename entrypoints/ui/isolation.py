@@ -333,10 +333,9 @@ class _Request:
         if index is None:
             expected.add(sum(not block.skip_api for block in fn.inputs))
         sent = len(body["data"])
-        if sent not in expected and (fn.batch or sent < min(expected)) and not fn.cancels:
-            # In a batch what one of them leaves out is missing for all.
+        if sent not in expected and not fn.cancels:
             raise HTTPException(400, f"This event takes {len(fn.inputs)} inputs, not {sent}.")
-        named = [block for block in fn.inputs if sent == len(fn.inputs) or not block.skip_api]
+        named = [block for block in fn.inputs if sent >= len(fn.inputs) or not block.skip_api]
         for block, value in zip_longest(named, body["data"]):
             if not isinstance(block, gr.JSON):  # What it gets is no file, whatever it is called.
                 _must_fetch_nothing(value)

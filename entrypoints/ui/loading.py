@@ -135,7 +135,13 @@ def _parts(app: str) -> tuple[str, str]:
 
 
 def _is_file(where: str) -> bool:
-    return where.endswith(".py") or "/" in where or "\\" in where
+    path = Path(where)
+    return (
+        where.endswith(".py")
+        or "/" in where
+        or "\\" in where
+        or (path.suffix != "" and path.is_file())
+    )
 
 
 def _title(demo: gr.Blocks, where: str) -> str:
@@ -239,6 +245,8 @@ def _no_app(app: str, where: str, name: str, module: ModuleType) -> str:
         said = f"{name} of {where} is a {type(values[name]).__name__}, not a gr.Blocks"
     else:
         said = f"{where} has no {name}"
-    there = f"It has: {', '.join(apps)}." if apps else "It has no gr.Blocks at its top level."
-    hint = f" Type: --app {app.removesuffix(f':{name}')}:{apps[0]}" if apps else ""
-    return f"{said}. {there}{hint}"
+    if not apps:
+        return f"{said}. It has no gr.Blocks at its top level: write one there, as in demo = gr.Blocks()."
+    return (
+        f"{said}. It has: {', '.join(apps)}. Type: --app {app.removesuffix(f':{name}')}:{apps[0]}"
+    )

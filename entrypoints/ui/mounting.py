@@ -2,7 +2,7 @@
 
 import asyncio
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -178,7 +178,7 @@ def _mount_one(
     with warnings.catch_warnings():
         # Of several routes it says that it does without what we have switched off.
         warnings.filterwarnings("ignore", message="SSR mode is not supported")
-        _mount_gradio(api, mounted, options)
+        _mount_gradio(api, mounted, options, private=ui.settings.private_files)
     route = api.router.routes[-1]
     assert isinstance(route, Mount)  # noqa: S101 -- What mount_gradio_app just added.
     # In front of all other routes: most requests are for here, and each route before is a pattern to try.
@@ -212,7 +212,11 @@ def _mount_one(
     route.app = guarded
 
 
-def _mount_gradio(api: FastAPI, mounted: Mounted, options: Mapping[str, Any]) -> None:
+def _mount_gradio(
+    api: FastAPI, mounted: Mounted, options: Mapping[str, Any], *, private: Iterable[Path]
+) -> None:
+    """`private`: files that are given to nobody. Gradio gives away any file of the working directory or the temporary
+    folder that an app names as its output."""
     gr.mount_gradio_app(
         api,
         mounted.page.demo,
@@ -227,7 +231,14 @@ def _mount_gradio(api: FastAPI, mounted: Mounted, options: Mapping[str, Any]) ->
         enable_monitoring=False,
         pwa=False,
         mcp_server=False,
-        **{**options, "max_file_size": mounted.addresses.file_limit(options.get("max_file_size"))},
+        **{
+            **options,
+            "max_file_size": mounted.addresses.file_limit(options.get("max_file_size")),
+            "blocked_paths": [
+                *options.get("blocked_paths", ()),
+                *(str(path.absolute()) for path in private),
+            ],
+        },
     )
 
 

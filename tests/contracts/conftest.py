@@ -4,10 +4,12 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.memory.store import MemoryStore
 from adapters.memory.unit_of_work import MemoryUnitsOfWork
@@ -51,7 +53,7 @@ async def memory(_: pytest.FixtureRequest) -> AsyncIterator[Storage]:
 @asynccontextmanager
 async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
     migrated: Path = request.getfixturevalue("migrated_sqlite")
-    file = request.getfixturevalue("tmp_path") / "test.db"
+    file = migrated.with_name("test.db")
     shutil.copy(migrated, file)
     async with sql(f"sqlite:///{file}") as storage:
         yield storage
@@ -65,7 +67,7 @@ async def postgres(request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
 
 @asynccontextmanager
 async def sql(url: str, *, emptied: bool = False) -> AsyncIterator[Storage]:
-    engine, another = make_engine(url), make_engine(url)
+    engine, another = _engines(url)
     try:
         if emptied:
             async with engine.begin() as connection:
@@ -76,6 +78,12 @@ async def sql(url: str, *, emptied: bool = False) -> AsyncIterator[Storage]:
     finally:
         await engine.dispose()
         await another.dispose()
+
+
+@cache
+def _engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
+    """For all tests: they know by then how each statement is written. Disposed of, they connect anew."""
+    return make_engine(url), make_engine(url)
 
 
 STORAGES = [

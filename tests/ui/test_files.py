@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -225,6 +225,8 @@ async def test_a_file_named_by_an_address_is_not_fetched(
     assert all(is_problem(answer, 400) for answer in answers)
     assert all("fetches nothing" in answer.json()["detail"] for answer in answers)
     assert seen == []
+    too_many = await ada.http.post(f"{API}/run/json", json={"data": [None, file]})
+    assert is_problem(too_many, 400)
     assert await ada.gets("json", {"path": "https://example.org"}) == {
         "path": "https://example.org"
     }
@@ -392,6 +394,41 @@ async def test_an_output_is_fetched_by_who_asked_for_it_alone(
     assert how == "render" or paths_of(told) <= {*map(str, given)}
 
 
+@pytest.mark.asvs("13.3.2", "5.3.2")
+@pytest.mark.parametrize("through_a_link", [False, True])
+async def test_the_services_own_secrets_are_given_to_nobody(
+    mounted: Mounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, through_a_link: bool
+) -> None:
+    """Gradio gives away what an app names, from the working directory and the temporary folder; this app names what it is
+    told."""
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    if through_a_link:
+        (tmp_path / "link").symlink_to(data)
+    with gr.Blocks() as demo:
+        gr.Button().click(lambda path: path, gr.Textbox(), gr.File(), api_name="give")
+    house = await mounted(demo, data_dir=tmp_path / ("link" if through_a_link else "data"))
+    secrets = ["secret.key", *(f"gradioapp.sqlite3{end}" for end in ("", "-wal", "-shm"))]
+    for name in [*secrets, "plain.txt"]:
+        (data / name).write_text("of the service")
+    ada = await house.signed_in()
+
+    given = completed(await ada.runs("give", "data/plain.txt"))
+    told = [
+        completed(await ada.runs("give", place))
+        for name in secrets
+        for place in (
+            f"data/{name}",
+            str(data / name),
+            str(tmp_path / "data" / ".." / "data" / name),
+        )
+    ]
+
+    assert given["success"], given
+    assert [answer["success"] for answer in told] == [False] * len(told)
+
+
 async def test_two_in_one_batch_get_each_their_own(mounted: Mounts, made: Path) -> None:
     sizes: list[int] = []
     go_on, reached = asyncio.Event(), asyncio.Event()
@@ -453,16 +490,29 @@ async def test_an_output_is_where_its_address_says(way: str, mounted: Mounts, ma
         assert (await ada.http.get(entry["image"]["url"])).text.startswith("ada ")
 
 
+REPEATING: dict[str, Callable[[], Any]] = {
+    "json": gr.JSON,
+    "browser state": lambda: gr.BrowserState({}),
+    "table": gr.Dataframe,
+    "parameters": lambda: gr.ParamViewer({}),
+    "html": gr.HTML,
+}
+
+
+@pytest.mark.parametrize("shows", REPEATING.values(), ids=REPEATING)
 async def test_what_somebody_writes_is_not_taken_for_a_file_that_was_given(
-    mounted: Mounts,
+    mounted: Mounts, shows: Callable[[], Any]
 ) -> None:
-    """An innocent app that shows JSON: its answer is made of the caller's own words."""
+    """An innocent app that repeats what it is told: its answer is made of the caller's own words."""
+
+    def words(said: str) -> Any:
+        value = json.loads(said)
+        return [[value]] if shows is gr.Dataframe else {"word": value}
+
     with gr.Blocks() as demo:
-        text, shown = gr.Textbox(), gr.JSON()
-        gr.Button().click(json.loads, text, shown, api_name="show")
-        gr.Button().click(
-            lambda said: gr.JSON(value=json.loads(said)), text, shown, api_name="change"
-        )
+        text, shown = gr.Textbox(), shows()
+        gr.Button().click(words, text, shown, api_name="show")
+        gr.Button().click(lambda said: gr.update(value=words(said)), text, shown, api_name="change")
 
         @gr.render(  # type: ignore[untyped-decorator]
             inputs=text, triggers=[text.submit]
@@ -474,13 +524,13 @@ async def test_what_somebody_writes_is_not_taken_for_a_file_that_was_given(
     house = await mounted(demo)
     ada, bob, _ = await everybody(house)
     path = await uploads(ada)
-    words = json.dumps(as_file(path, url=f"{API}/file={path}"))
+    said = json.dumps(as_file(path, url=f"{API}/file={path}"))
 
-    await bob.gets("show", words)
-    await bob.gets("change", words)
+    await bob.runs("show", said)
+    await bob.runs("change", said)
     index = next(i for i, fn in house.demo.fns.items() if fn.renderable)
     await bob.http.post(
-        f"{API}/queue/join", json={"data": [words], "fn_index": index, "session_hash": "his"}
+        f"{API}/queue/join", json={"data": [said], "fn_index": index, "session_hash": "his"}
     )
     await bob.told("his")
 

@@ -301,7 +301,7 @@ async def test_a_file_named_like_a_library_is_not_taken_for_it(writes: Writes) -
         ("def (\n", r"my_demo\.py, line 1: SyntaxError: "),
         ("raise SystemExit(3)", r"my_demo\.py, line 1: SystemExit: 3$"),
         ("import absent_library", r"line 1: ModuleNotFoundError.*uv run --with absent_library"),
-        ("x = 1", r"has no demo\. It has no gr\.Blocks at its top level\.$"),
+        ("x = 1", r"has no demo\. It has no gr\.Blocks at its top level: "),
         (
             f"{AN_APP}\napp, demo = demo, 3",
             r"is a int, not a gr\.Blocks\. .*--app .*my_demo\.py:app$",
@@ -324,6 +324,23 @@ async def test_a_fault_below_the_file_is_told_at_the_line_of_the_file(writes: Wr
 @pytest.mark.parametrize("app", ["nowhere.py:demo", "nowhere.py", "a/b.py:demo"])
 async def test_a_file_that_is_not_there_is_named(app: str) -> None:
     assert refusal_of(app).startswith(app.removesuffix(":demo"))
+
+
+async def test_a_file_that_is_no_python_is_named(
+    writes: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(writes("words", "notes.txt")).parent
+    monkeypatch.chdir(folder)
+
+    assert refusal_of("notes.txt").startswith("notes.txt is no Python file")
+
+
+async def test_a_file_without_an_app_says_what_to_write(writes: Writes) -> None:
+    app = writes("import gradio as gr\n\ndef build():\n    return gr.Blocks()\n")
+
+    assert refusal_of(app).endswith(
+        "has no demo. It has no gr.Blocks at its top level: write one there, as in demo = gr.Blocks()."
+    )
 
 
 async def test_a_module_that_is_not_there_is_named() -> None:

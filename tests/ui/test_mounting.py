@@ -13,6 +13,7 @@ import pytest
 
 from entrypoints.ui import Page, PageRefused
 from entrypoints.ui.mounting import slug
+from entrypoints.ui.sdk import requires
 from tests.ui.conftest import GRADIO, Mounts
 
 HOSTILE: Final = "<script>alert(1)</script>"
@@ -472,4 +473,22 @@ async def test_no_script_of_a_page_listens_to_pages_of_others(mounted: Mounts) -
     page = (await ada.http.get(f"{GRADIO}/")).text
 
     assert "iframeResizer.contentWindow" not in page
+    assert page.count("<script") == page.count("</script>")
+
+
+async def test_no_text_of_the_author_changes_what_becomes_of_the_page(mounted: Mounts) -> None:
+    demo = gr.Blocks(
+        title="iframeResizer.contentWindow <script>window.gradio_api_info = 1;</script>"
+    )
+    with demo:
+        gr.Button().click(requires("trainer")(lambda: "hidden"), None, gr.Textbox(), api_name="fn")
+    ada = await (await mounted(demo)).signed_in()
+
+    answer = await ada.http.get(f"{GRADIO}/")
+
+    assert answer.status_code == 200
+    assert "iframeResizer.contentWindow.min.js" not in answer.text
+    assert "window.gradio_config = {" in answer.text
+    assert answer.text.count("<body") == answer.text.count('<header class="gradioapp-bar"') == 1
+    page = answer.text
     assert page.count("<script") == page.count("</script>")

@@ -218,6 +218,14 @@ async def test_tokens_outlast_passwords_and_sessions(house: House) -> None:
     assert (await uses(house, made)).user.id == ada.id
 
 
+async def _grants_admin(app: UseCases, me: SignedIn, way: str) -> None:
+    eve = await app.create_user(me.caller, email="eve@example.org", password=None)
+    if way == "grant":
+        await app.grant_role(me.caller, eve.id, "admin")
+    else:
+        await app.change_user(me.caller, eve.id, roles=["analyst", "admin"])
+
+
 FORBIDDEN: dict[str, Callable[[UseCases, SignedIn], Awaitable[Any]]] = {
     "create a token": lambda app, me: app.create_token(me.caller, name="Another"),
     "list tokens": lambda app, me: app.list_tokens(me.caller),
@@ -229,6 +237,14 @@ FORBIDDEN: dict[str, Callable[[UseCases, SignedIn], Awaitable[Any]]] = {
     "list sessions": lambda app, me: app.list_sessions(me.caller, me.user.id),
     "end a session": lambda app, me: app.revoke_session(me.caller, SessionId(me.session.id)),
     "end other sessions": lambda app, me: app.revoke_other_sessions(me.caller),
+    "make an account with a password": lambda app, me: app.create_user(
+        me.caller, email="eve@example.org", password="another correct horse"
+    ),
+    "make an admin": lambda app, me: app.create_user(
+        me.caller, email="eve@example.org", password=None, roles=["admin"]
+    ),
+    "make somebody an admin": lambda app, me: _grants_admin(app, me, "grant"),
+    "change somebody into an admin": lambda app, me: _grants_admin(app, me, "change"),
     "end its own sessions": lambda app, me: app.revoke_all_sessions(me.caller, me.user.id),
 }
 
@@ -256,6 +272,9 @@ async def test_a_program_of_an_admin_administers_unless_its_roles_leave_that_out
 
     assert await house.app.revoke_all_sessions(admin.caller, bob.id) == 1
     assert len(await house.app.list_users(admin.caller)) == 2
+    await house.app.grant_role(admin.caller, bob.id, "analyst")
+    me = await house.app.change_user(admin.caller, admin.user.id, roles=["admin", "analyst"])
+    assert me.roles == {"admin", "analyst"}
     with pytest.raises(NotAllowed):
         await house.app.list_users(less.caller)
 

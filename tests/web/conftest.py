@@ -9,7 +9,7 @@ import httpx
 import pytest
 import structlog
 from dependency_injector import providers
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
@@ -201,6 +201,17 @@ class Door:
 MakeDoor = Callable[..., Door]
 
 
+_made: list[APIRouter] = []
+
+
+def _routes(api: FastAPI) -> APIRouter:
+    """FastAPI reads every signature anew for each application: once is enough, since ours keep nothing."""
+    if not _made:
+        api.mount("/gradio", STAND_IN)
+        _made.append(api.router)
+    return _made[0]
+
+
 @pytest.fixture
 def make_door() -> Iterator[MakeDoor]:
     containers: list[Composition] = []
@@ -214,7 +225,7 @@ def make_door() -> Iterator[MakeDoor]:
         app = changing(container.use_cases())
         api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         web.install(api, app=app, settings=loaded)
-        api.mount("/gradio", STAND_IN)
+        api.router = _routes(api)
         new_id = container.ids().new_id
         gate = web.Gate(
             api,

@@ -41,7 +41,8 @@ async def list_users(
 async def create_user(
     request: Request, response: Response, me: Me, app: App, new: NewUser
 ) -> UserView:
-    """Admins only. Without a password nobody can sign in to it yet."""
+    """Admins only. Without a password nobody can sign in to it yet. With an access token neither a password nor the
+    role `admin` can be given."""
     user = await app.create_user(
         me.caller, email=new.email, name=new.name, password=new.password, roles=new.roles
     )
@@ -62,7 +63,8 @@ async def read_user(me: Me, app: App, user_id: UUID) -> UserView:
 async def change_user(
     request: Request, me: Me, app: App, user_id: UUID, change: UserChange
 ) -> UserView:
-    """Admins only. A disabled account's sessions end. The last active admin stays one."""
+    """Admins only. A disabled account's sessions end. The last active admin stays one. With an access token nobody is
+    made an admin."""
     user = await app.change_user(
         me.caller,
         UserId(user_id),
