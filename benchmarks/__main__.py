@@ -18,12 +18,7 @@ ECHO = "/gradio/echo"
 WARM_UP, TURNS = 50, 800
 PAGES = 20
 SIGNING_IN, SECONDS = 16, 10
-EVENTS = (
-    ("queued event", 1.10),
-    ("… that takes the user", 1.10),
-    ("… that reads and writes State", 1.50),
-)
-"""As the app has them, and the largest ratio wanted."""
+Act = Callable[[httpx.Client, str], None]
 
 
 def event(number: int, browser: httpx.Client, session: str) -> None:
@@ -47,17 +42,26 @@ def timed(act: Callable[[], object]) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def alternating(
-    bare: httpx.Client, ours: httpx.Client, act: Callable[[httpx.Client, str], None]
-) -> tuple[list[float], list[float]]:
-    """In turn, one by one, so that what else the machine does meets both."""
-    times: tuple[list[float], list[float]] = ([], [])
+ACTS: tuple[tuple[str, Act, float | None], ...] = (
+    ("queued event", partial(event, 0), 1.10),
+    ("… that takes the user", partial(event, 1), 1.10),
+    ("… that reads and writes State", partial(event, 2), 1.50),
+    ("GET config", config, None),
+)
+"""What is done, and the largest ratio wanted; events as the app numbers them."""
+
+
+def alternating(bare: httpx.Client, ours: httpx.Client) -> list[tuple[list[float], list[float]]]:
+    """All of ACTS in turn, one by one, so that what else the machine does, and how long the servers have been up, meets
+    each of them on both sides."""
+    times: list[tuple[list[float], list[float]]] = [([], []) for _ in ACTS]
     for number in range(WARM_UP + TURNS):
-        sides = list(zip((bare, ours), times, strict=True))
-        for browser, kept in sides if number % 2 else reversed(sides):
-            taken = timed(partial(act, browser, f"s{number}"))
-            if number >= WARM_UP:
-                kept.append(taken)
+        for which, (_, act, _) in enumerate(ACTS):
+            sides = list(zip((bare, ours), times[which], strict=True))
+            for browser, kept in sides if number % 2 else reversed(sides):
+                taken = timed(partial(act, browser, f"s{which}-{number}"))
+                if number >= WARM_UP:
+                    kept.append(taken)
     return times
 
 
@@ -147,11 +151,8 @@ def measure(bare_at: str, ours_at: str) -> None:
     print(f"{'p50 in ms':<28}{'bare':>9}{'ours':>9}{'ratio':>8}  goal")
     with client(bare_at) as bare, client(ours_at) as ours:
         sign_in(ours, emails(1)[0])
-        for number, (what, goal) in enumerate(EVENTS):
-            times = alternating(bare, ours, partial(event, number))
+        for (what, _, goal), times in zip(ACTS, alternating(bare, ours), strict=True):
             row(what, median(times[0]), median(times[1]), goal)
-        gets = alternating(bare, ours, config)
-        row("GET config", median(gets[0]), median(gets[1]), None)
         with sync_playwright() as playwright:
             path = shutil.which("chromium") or playwright.chromium.executable_path
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

@@ -24,6 +24,7 @@ from domain.model.caller import SignedIn
 from domain.model.user import User
 from entrypoints.access import CSP_REPORTS, SIGNED_IN, Access
 from entrypoints.ui.answers import answer_with
+from entrypoints.ui.assets import Assets
 from entrypoints.ui.calling import Calls, RunningEvents, is_served_no_longer
 from entrypoints.ui.document import Document, header
 from entrypoints.ui.files import AppFiles, Claims
@@ -78,6 +79,7 @@ class UI:
     claims: Claims
     pages: Sequence[Mounted]
     """In the order of the navigation; the first is the HomePage."""
+    assets: Assets = field(default_factory=Assets)
     logins: Logins = field(default_factory=Logins)
     running: RunningEvents = field(default_factory=RunningEvents)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -359,7 +361,8 @@ class _Guarded:
             there = self._addresses.moved[path] + (f"?{query}" if query else "")
             await RedirectResponse(there)(scope, receive, send)
         elif (cached := cache_control(path, scope["query_string"])) is not None:
-            await self._inner(scope, receive, _with_cache_control(send, cached))
+            send = _with_cache_control(send, cached)
+            await self._ui.assets.answer(self._inner, scope, receive, send, path=path)
         else:
             await self._inner(scope, receive, send)
 
