@@ -1,5 +1,6 @@
 """What several kinds of tests share: a real PostgreSQL, started once per process and only when asked for."""
 
+import gc
 import os
 import tempfile
 import warnings
@@ -12,6 +13,17 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from tests.servers import FreshDatabase, run_apart
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _collects_less() -> Iterator[None]:
+    """Gradio makes thousands of objects per app; looking through all of them again and again is half of its tests' time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1000)
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

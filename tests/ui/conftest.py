@@ -1,6 +1,5 @@
 """A page of the test's own behind the real gate, on memory adapters; Gradio's queue runs, and no server does."""
 
-import gc
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -177,17 +176,6 @@ class Mounts:
         service = compose(container, [ui.Page(demo=demo, title=title), *others])
         await self.closing.enter_async_context(service.running())
         return House(container, clock, settings, demo, service.pages, service.gate, service.api)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _collects_less() -> Iterator[None]:
-    """Gradio makes thousands of objects per app; looking through all of them again and again is half of the time."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 1000)
-    yield
-    gc.set_threshold(*before)
-    gc.unfreeze()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from domain.model.user import User
 from domain.services.sessions import Opened
 
 PASSWORD = "correct horse"
+SETTINGS = load(env_file=None, environment="test")
 LAPTOP = Device(address="192.0.2.1", agent="Laptop")
 
 
@@ -47,7 +48,7 @@ class House:
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    container = build(load(env_file=None, environment="test"))
+    container = build(SETTINGS)
     clock = StoppedClock()
     container.clock.override(providers.Object(clock))
     yield House(container, clock)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final
 
 import httpx
@@ -201,6 +202,11 @@ class Door:
 MakeDoor = Callable[..., Door]
 
 
+@cache
+def _settings(**values: Any) -> Settings:
+    return load(env_file=None, **values)
+
+
 _made: list[APIRouter] = []
 
 
@@ -217,7 +223,7 @@ def make_door() -> Iterator[MakeDoor]:
     containers: list[Composition] = []
 
     def make(changing: Callable[[UseCases], UseCases] = lambda app: app, **settings: Any) -> Door:
-        loaded = load(env_file=None, **{"environment": "test", **settings})
+        loaded = _settings(**{"environment": "test", **settings})
         container = build(loaded.replaced(environment="test"))
         containers.append(container)
         clock = StoppedClock()
