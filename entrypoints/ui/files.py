@@ -7,7 +7,7 @@ several owners. Outside the folder Gradio's own rule holds, which serves what th
 
 import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from domain.model.caller import SignedIn
 from domain.model.file import FileKey, file_key
 from domain.model.user import UserId
 from entrypoints.access import SIGNED_IN
-from entrypoints.ui.bodies import Body, files_in, may_name_files, paths_in
+from entrypoints.ui.bodies import Body, as_lists, files_in, may_name_files, paths_in
 from entrypoints.ui.caps import CLAIMS
 
 Samples = list[set[FileKey]]
@@ -116,18 +116,32 @@ class AppFiles:
             await self._claim(request, samples, set() if rendered is None else self._of(rendered))
             return output
 
-        async def postprocess_data(block_fn: BlockFunction, *args: Any, **kwargs: Any) -> list[Any]:
+        async def postprocess_data(
+            block_fn: BlockFunction, predictions: Any, *args: Any, **kwargs: Any
+        ) -> list[Any]:
             # Here, since later steps of a generator leave as differences.
-            data = await postprocess(block_fn, *args, **kwargs)
+            named = self._named(block_fn.outputs, predictions)
+            data = await postprocess(block_fn, predictions, *args, **kwargs)
             samples = _samples.get()
             if samples is not None:
-                given = zip(block_fn.outputs, data, strict=False)
-                files = [files_in(value) for block, value in given if not _repeats(block)]
-                samples.append(self._keys(set().union(*files)))
+                samples.append(self._given(block_fn.outputs, data) - named)
             return data
 
         demo.process_api = process_api  # type: ignore[method-assign]
         demo.postprocess_data = postprocess_data  # type: ignore[method-assign]
+
+    def _named(self, outputs: Sequence[Block], predictions: Any) -> set[FileKey]:
+        """What was in our folder before an author's function returned it in a table: the caller may have named it."""
+        if not any(isinstance(block, gr.Dataframe) for block in outputs):
+            return set()
+        return self._keys(files_in(as_lists(predictions)))
+
+    def _given(self, outputs: Sequence[Block], data: Sequence[Any]) -> set[FileKey]:
+        keys = set[FileKey]()
+        for block, value in zip(outputs, data, strict=False):
+            if block.get_block_name() not in _REPEATING:
+                keys |= self._keys(files_in(value))
+        return keys
 
     async def _claim(self, request: Any, samples: Samples, rendered: set[FileKey]) -> None:
         requests = request if isinstance(request, list) else [request] * len(samples)
@@ -153,7 +167,7 @@ class AppFiles:
     def _of(self, render_config: dict[str, Any]) -> set[FileKey]:
         found: set[FileKey] = set()
         for component in render_config.get("components", ()):
-            if component.get("type") not in _REPEATING:
+            if component.get("type") not in _RENDERED_REPEATING:
                 found |= self._keys(files_in(component))
         return found
 
@@ -179,13 +193,11 @@ class AppFiles:
         return file_key(os.path.relpath(real, self._folder).replace(os.sep, "/"))
 
 
-_REPEATING: Final = frozenset({"json", "browserstate", "dataframe", "html", "paramviewer"})
-"""Components that hold no files and show values of any form: what looks like a file there may be the caller's own words,
-which an innocent app repeats."""
-
-
-def _repeats(block: Block) -> bool:
-    return block.get_block_name() in _REPEATING
+_REPEATING: Final = frozenset({"json", "browserstate", "html", "paramviewer"})
+"""Components that show values of any form: what looks like a file there may be the caller's own words, which an innocent
+app repeats."""
+_RENDERED_REPEATING: Final = _REPEATING | {"dataframe"}
+"""Of a rendered table nobody knows any more what the app returned."""
 
 
 _samples: Final[ContextVar[Samples | None]] = ContextVar("samples", default=None)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from gradio.data_classes import _StaticFiles
 
@@ -334,6 +336,9 @@ def giving(made: Path) -> gr.Blocks:
     def batch(said: list[str]) -> list[list[str]]:
         return [[file(one) for one in said]]
 
+    def table(said: str) -> Any:
+        return pd.DataFrame({"file": [as_file(file(said))]})
+
     def update(said: str) -> Any:
         return gr.File(value=file(said), label="changed")
 
@@ -351,6 +356,7 @@ def giving(made: Path) -> gr.Blocks:
         button.click(grow_slowly, said, many, api_name="grow_slowly")
         button.click(batch, said, single, api_name="batch", batch=True, max_batch_size=4)
         button.click(update, said, single, api_name="update")
+        button.click(table, said, gr.Dataframe(), api_name="table")
 
         @gr.render(  # type: ignore[untyped-decorator]
             inputs=said, triggers=[said.submit]
@@ -368,6 +374,7 @@ def giving(made: Path) -> gr.Blocks:
     [
         *(("file", 1), ("download", 1), ("files", 2), ("gallery", 2), ("chat", 1)),
         *(("grow", 3), ("grow_slowly", 3), ("batch", 1), ("update", 1), ("render", 1)),
+        ("table", 1),
     ],
 )
 async def test_an_output_is_fetched_by_who_asked_for_it_alone(
@@ -490,36 +497,41 @@ async def test_an_output_is_where_its_address_says(way: str, mounted: Mounts, ma
         assert (await ada.http.get(entry["image"]["url"])).text.startswith("ada ")
 
 
-REPEATING: dict[str, Callable[[], Any]] = {
-    "json": gr.JSON,
-    "browser state": lambda: gr.BrowserState({}),
-    "table": gr.Dataframe,
-    "parameters": lambda: gr.ParamViewer({}),
-    "html": gr.HTML,
+Words = Callable[[Any], Any]
+REPEATING: dict[str, tuple[Callable[[], Any], Words]] = {
+    "json": (gr.JSON, lambda value: {"word": value}),
+    "browser state": (lambda: gr.BrowserState({}), lambda value: {"word": value}),
+    "parameters": (lambda: gr.ParamViewer({}), lambda value: {"word": value}),
+    "html": (gr.HTML, lambda value: {"word": value}),
+    "lists": (gr.Dataframe, lambda value: [[value]]),
+    "pandas": (gr.Dataframe, lambda value: pd.DataFrame({"word": [value]})),
+    "styler": (gr.Dataframe, lambda value: pd.DataFrame({"word": [value]}).style),
+    "numpy": (gr.Dataframe, lambda value: np.array([[value]], dtype=object)),
+    "data": (gr.Dataframe, lambda value: {"headers": ["word"], "data": [[value]]}),
 }
 
 
-@pytest.mark.parametrize("shows", REPEATING.values(), ids=REPEATING)
+@pytest.mark.parametrize(("shows", "made_of"), REPEATING.values(), ids=REPEATING)
 async def test_what_somebody_writes_is_not_taken_for_a_file_that_was_given(
-    mounted: Mounts, shows: Callable[[], Any]
+    mounted: Mounts, shows: Callable[[], Any], made_of: Words
 ) -> None:
     """An innocent app that repeats what it is told: its answer is made of the caller's own words."""
 
     def words(said: str) -> Any:
-        value = json.loads(said)
-        return [[value]] if shows is gr.Dataframe else {"word": value}
+        return made_of(json.loads(said))
 
     with gr.Blocks() as demo:
         text, shown = gr.Textbox(), shows()
         gr.Button().click(words, text, shown, api_name="show")
         gr.Button().click(lambda said: gr.update(value=words(said)), text, shown, api_name="change")
+        gr.Button().click(lambda said: type(shown)(words(said)), text, shown, api_name="make")
 
         @gr.render(  # type: ignore[untyped-decorator]
             inputs=text, triggers=[text.submit]
         )
         def render(said: str) -> None:
             if said:
-                gr.JSON(value=json.loads(said))
+                type(shown)(words(said))
 
     house = await mounted(demo)
     ada, bob, _ = await everybody(house)
@@ -528,6 +540,7 @@ async def test_what_somebody_writes_is_not_taken_for_a_file_that_was_given(
 
     await bob.runs("show", said)
     await bob.runs("change", said)
+    await bob.runs("make", said)
     index = next(i for i, fn in house.demo.fns.items() if fn.renderable)
     await bob.http.post(
         f"{API}/queue/join", json={"data": [said], "fn_index": index, "session_hash": "his"}

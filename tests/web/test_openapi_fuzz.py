@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.web.conftest import Door, MakeDoor
 
-EXAMPLES: Final = 60
+EXAMPLES: Final = 40
 """For each operation and caller."""
 
 CHECKS: Final = [
