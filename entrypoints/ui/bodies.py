@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
-from gradio.blocks import Block
 from gradio_client.utils import is_file_obj_with_meta  # type: ignore[import-untyped]
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope
@@ -143,19 +142,11 @@ def files_in(value: object) -> set[str]:
     return {item["path"] for item in _objects_in(value) if is_file_obj_with_meta(item)}
 
 
-def as_lists(value: object) -> object:
-    """Tables of pandas, polars and NumPy within it as lists, which can be looked through."""
-    if isinstance(value, Block):
-        value = value.constructor_args
-    elif type(value).__name__ == "Styler":
-        value = vars(value)["data"]
-    for way in ("to_numpy", "tolist"):
-        value = getattr(value, way)() if hasattr(value, way) else value
-    if isinstance(value, dict):
-        return {key: as_lists(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_lists(inner) for inner in value]
-    return value
+def steps_in(value: object) -> Iterator[list[str]]:
+    """Of what is picked in an explorer of files: of each the folders on the way and its name."""
+    for steps in value if isinstance(value, list) else ():
+        if isinstance(steps, list) and all(isinstance(step, str) for step in steps):
+            yield steps
 
 
 def _objects_in(value: object) -> Iterator[Body]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import gradio as gr
 import structlog
 from gradio.block_function import BlockFunction
+from gradio.caching import CacheMissError, _probe_mode_active
 from starlette.requests import Request
 
 from application.use_cases import UseCases
@@ -189,19 +190,29 @@ class Calls:
                     return await process(block_fn, *args, request=request, **kwargs)
 
                 return await self._step(call, run, is_activity=not _is_tick(fn))
-            except gr.Error as error:
-                error.print_exception = False  # To standard error, past the log and its rules.
-                log.info("event refused", of=fn.name, title=error.title)
-                raise
             except Exception as error:
-                if _is_of_the_input(error):  # Its text is the input: not for the log.
-                    log.warning("event input unreadable", of=fn.name, fault=type(error).__name__)
-                    raise gr.Error(_UNREADABLE, print_exception=False) from error
-                http.scope["state"][EVENT_STATUS] = _status(error)
-                request_id = str(http.scope["state"].get(REQUEST_ID, "-"))
-                raise as_popup(error, request_id=request_id) from error
+                if _probe_mode_active.get():
+                    # Gradio asks whether a cached answer is there. If not, for whatever reason, the event waits its turn.
+                    raise CacheMissError from error
+                told = self._told(error, fn, http)
+                if told is error:
+                    raise
+                raise told from error
 
         demo.process_api = process_api  # type: ignore[method-assign]
+
+    def _told(self, error: Exception, fn: BlockFunction, http: Request) -> Exception:
+        """What a failed step says: to the caller, and in the log."""
+        if isinstance(error, gr.Error):
+            error.print_exception = False  # To standard error, past the log and its rules.
+            log.info("event refused", of=fn.name, title=error.title)
+            return error
+        if _is_of_the_input(error):  # Its text is the input: not for the log.
+            log.warning("event input unreadable", of=fn.name, fault=type(error).__name__)
+            return gr.Error(_UNREADABLE, print_exception=False)
+        http.scope["state"][EVENT_STATUS] = _status(error)
+        request_id = str(http.scope["state"].get(REQUEST_ID, "-"))
+        return as_popup(error, request_id=request_id)
 
     async def _batch(
         self, fn: BlockFunction, run: "partial[Awaitable[dict[str, Any]]]", requests: list[Any]

@@ -6,6 +6,8 @@ TABS: Final = 50
 """Tabs whose memory Gradio keeps; for one more the longest unused goes, and when all are in use it is refused."""
 EVENTS: Final = 100
 """Events queued or running at once."""
+DIRECT: Final = 30
+"""Of them, those past the queue. Each has one of the forty threads that Gradio's callbacks share among everybody."""
 STREAMS: Final = 120
 """Open streams: an open tab has one, or two while something runs."""
 FILES_AT_ONCE: Final = 100

@@ -7,13 +7,13 @@ several owners. Outside the folder Gradio's own rule holds, which serves what th
 
 import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 from gradio.block_function import BlockFunction
-from gradio.blocks import Block
 from gradio.data_classes import _StaticFiles
 from gradio.utils import get_upload_folder
 from starlette.exceptions import HTTPException
@@ -23,11 +23,11 @@ from domain.model.caller import SignedIn
 from domain.model.file import FileKey, file_key
 from domain.model.user import UserId
 from entrypoints.access import SIGNED_IN
-from entrypoints.ui.bodies import Body, as_lists, files_in, may_name_files, paths_in
+from entrypoints.ui.bodies import Body, files_in, may_name_files, paths_in, steps_in
 from entrypoints.ui.caps import CLAIMS
 
-Samples = list[set[FileKey]]
-"""Of one run of an event the files of each sample; a run outside a batch has one sample."""
+Samples = list[set[str]]
+"""Of one run of an event the files of each sample, as paths within the folder; a run outside a batch has one sample."""
 
 
 class Claims:
@@ -71,8 +71,10 @@ class Claims:
 class AppFiles:
     """The files of one mounted app. Made when the app is complete: what its components show by then, everybody may see."""
 
-    def __init__(self, demo: gr.Blocks, claims: Claims) -> None:
+    def __init__(self, demo: gr.Blocks, claims: Claims, *, private: Iterable[Path] = ()) -> None:
+        """`private`: files of the service, which no app shows."""
         self._folder = os.path.realpath(get_upload_folder())
+        self._private = frozenset(map(os.path.realpath, private))
         self._claims = claims
         static = (os.path.realpath(path) for path in _StaticFiles.all_paths)
         # A static folder that has ours somewhere inside makes nobody's files public.
@@ -84,7 +86,7 @@ class AppFiles:
             for path in getattr(block, "keep_in_cache", ())
             if isinstance(path, str)
         }
-        self._public = frozenset(self._keys(shown | kept))
+        self._public = frozenset(map(file_key, self._within(shown | kept)))
 
     async def may_be_fetched(self, signed_in: SignedIn, path: str) -> bool:
         """Outside the folder too: there it is Gradio that refuses."""
@@ -96,7 +98,15 @@ class AppFiles:
             raise HTTPException(400, "There is no such file of yours: upload it first.")
 
     async def claim_uploads(self, signed_in: SignedIn, paths: Iterable[str]) -> None:
-        await self._claims.claim(signed_in, self._keys(paths))
+        await self._claims.claim(signed_in, frozenset(map(file_key, self._within(paths))))
+
+    def is_apart(self, path: str) -> bool:
+        """Whether it is somebody's, or the service's own: no explorer of files shows it, wherever it stands."""
+        try:
+            real = self._real(path)
+        except (OSError, ValueError):
+            return True
+        return self._is_inside(real) or real in self._private
 
     def wrap(self, demo: gr.Blocks) -> None:
         """From now on outputs belong to whoever asked for them, before they are sent."""
@@ -104,51 +114,62 @@ class AppFiles:
         postprocess: Callable[..., Awaitable[list[Any]]] = demo.postprocess_data
 
         async def process_api(
-            block_fn: BlockFunction | int, *args: Any, request: Any = None, **kwargs: Any
+            block_fn: BlockFunction | int,
+            inputs: list[Any],
+            *args: Any,
+            request: Any = None,
+            **kwargs: Any,
         ) -> dict[str, Any]:
+            fn = demo.fns[block_fn] if isinstance(block_fn, int) else block_fn
+            self._must_not_explore(fn, inputs)
             samples: Samples = []
             token = _samples.set(samples)
             try:
-                output = await process(block_fn, *args, request=request, **kwargs)
+                output = await process(block_fn, inputs, *args, request=request, **kwargs)
             finally:
                 _samples.reset(token)
             rendered = output.get("render_config")
-            await self._claim(request, samples, set() if rendered is None else self._of(rendered))
+            await self._claim(
+                request, inputs, samples, set() if rendered is None else self._of(rendered)
+            )
             return output
 
-        async def postprocess_data(
-            block_fn: BlockFunction, predictions: Any, *args: Any, **kwargs: Any
-        ) -> list[Any]:
+        async def postprocess_data(block_fn: BlockFunction, *args: Any, **kwargs: Any) -> list[Any]:
             # Here, since later steps of a generator leave as differences.
-            named = self._named(block_fn.outputs, predictions)
-            data = await postprocess(block_fn, predictions, *args, **kwargs)
+            data = await postprocess(block_fn, *args, **kwargs)
             samples = _samples.get()
             if samples is not None:
-                samples.append(self._given(block_fn.outputs, data) - named)
+                given = zip(block_fn.outputs, data, strict=False)
+                files = [files_in(v) for b, v in given if b.get_block_name() not in _REPEATING]
+                samples.append(self._within(set().union(*files)))
             return data
 
         demo.process_api = process_api  # type: ignore[method-assign]
         demo.postprocess_data = postprocess_data  # type: ignore[method-assign]
 
-    def _named(self, outputs: Sequence[Block], predictions: Any) -> set[FileKey]:
-        """What was in our folder before an author's function returned it in a table: the caller may have named it."""
-        if not any(isinstance(block, gr.Dataframe) for block in outputs):
-            return set()
-        return self._keys(files_in(as_lists(predictions)))
+    def _must_not_explore(self, fn: BlockFunction, inputs: list[Any]) -> None:
+        """Raises gr.Error where somebody has picked a file in an explorer that it does not show."""
+        for block, value in zip(fn.inputs, inputs, strict=False):
+            if isinstance(block, gr.FileExplorer):
+                for steps in steps_in(value):
+                    if self.is_apart(os.path.join(block.root_dir, *steps)):  # noqa: PTH118 -- As Gradio joins them.
+                        raise gr.Error("This file is not for apps to show.", print_exception=False)
 
-    def _given(self, outputs: Sequence[Block], data: Sequence[Any]) -> set[FileKey]:
-        keys = set[FileKey]()
-        for block, value in zip(outputs, data, strict=False):
-            if block.get_block_name() not in _REPEATING:
-                keys |= self._keys(files_in(value))
-        return keys
-
-    async def _claim(self, request: Any, samples: Samples, rendered: set[FileKey]) -> None:
-        requests = request if isinstance(request, list) else [request] * len(samples)
-        for one, files in zip(requests, samples, strict=False):
-            keys = (files | rendered) - self._public
-            signed_in = _who_asked(one)
-            if keys and signed_in is not None:
+    async def _claim(
+        self, request: Any, inputs: list[Any], samples: Samples, rendered: set[str]
+    ) -> None:
+        is_batch = isinstance(request, list)
+        for number, files in enumerate(samples):
+            sent = [values[number] for values in inputs] if is_batch else inputs
+            signed_in = _who_asked(request[number] if is_batch else request)
+            found = files | rendered
+            if signed_in is None or not found:
+                continue
+            # Whoever names a file does not become its owner by being given it back. Apps write beside what was uploaded.
+            words, uploaded = repr(sent), {_mark(place) for place in self._within(paths_in(sent))}
+            given = {p for p in found if _mark(p) not in words or _mark(p) in uploaded}
+            keys = frozenset(map(file_key, given)) - self._public
+            if keys:
                 await self._claims.claim(signed_in, keys)
 
     async def _are_allowed(self, signed_in: SignedIn, paths: Iterable[str]) -> bool:
@@ -160,27 +181,30 @@ class AppFiles:
         ):  # NUL, lone surrogates, a name too long: no file has such a path.
             return False
         keys = {
-            self._key(real) for real in inside if not any(_is_in(real, s) for s in self._static)
+            file_key(self._place(real))
+            for real in inside
+            if not any(_is_in(real, s) for s in self._static)
         }
         return await self._claims.are_owned(signed_in, keys - self._public)
 
-    def _of(self, render_config: dict[str, Any]) -> set[FileKey]:
-        found: set[FileKey] = set()
+    def _of(self, render_config: dict[str, Any]) -> set[str]:
+        found: set[str] = set()
         for component in render_config.get("components", ()):
-            if component.get("type") not in _RENDERED_REPEATING:
-                found |= self._keys(files_in(component))
+            if component.get("type") not in _REPEATING:
+                found |= self._within(files_in(component))
         return found
 
-    def _keys(self, paths: Iterable[str]) -> set[FileKey]:
-        keys = set()
+    def _within(self, paths: Iterable[str]) -> set[str]:
+        """Of those in the folder the places there."""
+        places = set()
         for path in paths:
             try:
                 real = self._real(path)
             except (OSError, ValueError):
                 continue
             if self._is_inside(real):
-                keys.add(self._key(real))
-        return keys
+                places.add(self._place(real))
+        return places
 
     def _real(self, path: str) -> str:
         """As Gradio opens it: from the working directory, through links and `..`, nothing decoded."""
@@ -189,18 +213,22 @@ class AppFiles:
     def _is_inside(self, real: str) -> bool:
         return _is_in(real, self._folder)
 
-    def _key(self, real: str) -> FileKey:
-        return file_key(os.path.relpath(real, self._folder).replace(os.sep, "/"))
-
-
-_REPEATING: Final = frozenset({"json", "browserstate", "html", "paramviewer"})
-"""Components that show values of any form: what looks like a file there may be the caller's own words, which an innocent
-app repeats."""
-_RENDERED_REPEATING: Final = _REPEATING | {"dataframe"}
-"""Of a rendered table nobody knows any more what the app returned."""
+    def _place(self, real: str) -> str:
+        return os.path.relpath(real, self._folder).replace(os.sep, "/")
 
 
 _samples: Final[ContextVar[Samples | None]] = ContextVar("samples", default=None)
+_REPEATING: Final = frozenset({"json", "browserstate", "paramviewer"})
+"""Components that hold no files and show values of any form: what looks like a file there may be somebody's own words, which
+an innocent app repeats."""
+_DIGEST: Final = 32
+"""Characters that no text has by chance, if they name a folder of Gradio's."""
+
+
+def _mark(place: str) -> str:
+    """What a text contains that names the file in whatever way: its folder, which is named after its content."""
+    folder = place.partition("/")[0]
+    return folder if len(folder) >= _DIGEST else place
 
 
 def _is_in(path: str, folder: str) -> bool:

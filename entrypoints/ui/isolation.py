@@ -6,6 +6,7 @@ account, and what Gradio could not read never reaches it.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -14,13 +15,14 @@ from typing import Any, Final, cast
 import gradio as gr
 from gradio.blocks import Block
 from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.model.caller import SignedIn
 from entrypoints.access import SIGNED_IN
 from entrypoints.ui import bodies, forms
-from entrypoints.ui.bodies import Body
+from entrypoints.ui.bodies import Body, steps_in
 from entrypoints.ui.files import AppFiles
 from entrypoints.ui.keeping import GradioMemory
 from entrypoints.ui.logins import Login, Logins, Tab
@@ -196,7 +198,7 @@ class _Request:
         tab = None if body.get(_HASH) is None else self._tab(body[_HASH])
         self._fn(None if tab is None else tab.name, api_name, body)
         await self._files.must_be_allowed(self._signed_in, raw, body)
-        with self._login.running(tab):
+        with self._login.running(tab, is_direct=True):
             if tab is not None:
                 await self._login.use(tab)
                 body[_HASH] = tab.name
@@ -247,7 +249,7 @@ class _Request:
         if form is not None and isinstance(fields.get("id"), str):
             # An ImageEditor keeps what is sent to it under the sender's name, for everybody.
             fields["id"] = within(tab.name, fields["id"], called="id")
-        with self._login.running(tab):
+        with self._login.running(tab, is_direct=True):
             await self._login.use(tab)
             if form is None:
                 sent = bodies.write_json(fields), _JSON
@@ -257,7 +259,22 @@ class _Request:
                 sent = forms.written(form, fields)
             async with self._app.server_functions.call(self._scope, component, fn):
                 answer = await self._asked(*sent)
-            await answer.pass_on(self._send)
+            if isinstance(component, gr.FileExplorer) and answer.status == 200:
+                shown = self._explored(component, fields.get("data"), json.loads(answer.body))
+                await JSONResponse(shown)(self._scope, self._receive, self._send)
+            else:
+                await answer.pass_on(self._send)
+
+    def _explored(self, explorer: gr.FileExplorer, steps: object, found: object) -> object:
+        """Without what is apart from all apps."""
+        if not isinstance(found, list):
+            return found
+        folder = os.path.join(explorer.root_dir, *next(steps_in([steps]), []))  # noqa: PTH118 -- As Gradio does.
+        return [
+            item
+            for item in found
+            if not self._files.is_apart(os.path.join(folder, item["name"]))  # noqa: PTH118
+        ]
 
     # Tabs
 

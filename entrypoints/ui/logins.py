@@ -71,8 +71,13 @@ class Login:
             )
 
     @contextmanager
-    def running(self, tab: Tab | None) -> Iterator[None]:
+    def running(self, tab: Tab | None, *, is_direct: bool = False) -> Iterator[None]:
+        """`is_direct`: past the queue. Raises HTTPException."""
         self.must_have_room_for_an_event()
+        if is_direct and self.direct.total() >= caps.DIRECT:
+            raise HTTPException(
+                429, f"{caps.DIRECT} of your events run past the queue: let one of them finish."
+            )
         with _counted(self.direct, tab):
             yield
 

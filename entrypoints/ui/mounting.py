@@ -187,7 +187,7 @@ def _mount_one(
     api.router.routes.insert(0, api.router.routes.pop())
     demo.app = route.app  # type: ignore[assignment]
     try_events_first(route.app)
-    files = AppFiles(demo, ui.claims)
+    files = AppFiles(demo, ui.claims, private=ui.settings.private_files)
     files.wrap(demo)
     calls.wrap(demo, place=path, needs_state=_needs_state, check=partial(_must_be_for, mounted))
     isolated = Isolated(
@@ -278,6 +278,8 @@ def _inject(demo: gr.Blocks) -> None:
             taken = inject_into(fn.fn) | inject_into(fn.validator)
             if fn.batch:
                 _must_not_ask_who_calls(fn, taken)
+            if taken and hasattr(fn.fn, "cache"):
+                _must_not_be_cached(fn, taken)
         for block in demo.blocks.values():
             for server_function in getattr(block, "server_fns", ()):
                 inject_into(server_function)
@@ -298,6 +300,15 @@ def _must_not_ask_who_calls(fn: BlockFunction, taken: frozenset[type]) -> None:
             f"{fn.name} is a batch=True event that takes {' and '.join(sorted(asks))}: it is called once for several "
             "callers. Make it batch=False, or do without."
         )
+
+
+def _must_not_be_cached(fn: BlockFunction, taken: frozenset[type]) -> None:
+    """Gradio keeps answers by what is typed, whoever typed it."""
+    asks = " and ".join(sorted(kind.__name__ for kind in taken))
+    raise PageRefused(
+        f"{fn.name} is cached by gr.cache and takes {asks}: what one caller gets would be given to all. Make it without "
+        "gr.cache, or without them."
+    )
 
 
 def _needs_state(fn: BlockFunction) -> bool:

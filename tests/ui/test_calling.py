@@ -9,8 +9,8 @@ import gradio as gr
 import pytest
 
 from domain.errors import EmailTaken, SessionEnded, StateInvalid
-from entrypoints.ui import being_built
-from entrypoints.ui.sdk import current_session, current_user
+from entrypoints.ui import PageRefused, being_built
+from entrypoints.ui.sdk import User, current_session, current_user, injected, requires
 from tests.ui.attacks import opened
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed, steps
 
@@ -603,3 +603,57 @@ async def test_too_few_values_are_told_before_the_callback_runs(mounted: Mounts)
         shown = await answer_of(ada, path, "one")
         assert shown["detail"] == "This event takes 2 inputs, not 1."
     assert not reached
+
+
+# Answers that Gradio keeps
+
+
+async def test_a_cached_function_is_called_once_and_answers_everybody(mounted: Mounts) -> None:
+    reached: list[str] = []
+
+    @gr.cache  # type: ignore[untyped-decorator]
+    def shout(text: str) -> str:
+        reached.append(current_user().email)
+        return text.upper()
+
+    house = await mounted(an_app(shout, takes=1))
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    assert [await who.gets("fn", "hi") for who in (ada, bob, ada)] == ["HI"] * 3
+    assert reached == [ADA]
+
+
+async def test_a_cached_generator_gives_every_step(mounted: Mounts) -> None:
+    @gr.cache  # type: ignore[untyped-decorator]
+    def count(text: str) -> Iterator[str]:
+        yield f"{text} 1"
+        yield f"{text} 2"
+
+    ada = await (await mounted(an_app(count, takes=1))).signed_in()
+
+    assert steps(await ada.runs("fn", "hi")) == ["hi 1", "hi 2"]
+    assert (await ada.gets("fn", "hi")) == "hi 2"
+
+
+async def test_a_cached_answer_is_refused_in_the_same_words(mounted: Mounts) -> None:
+    @requires("trainer")
+    @gr.cache  # type: ignore[untyped-decorator]
+    def shout(text: str) -> str:
+        return text.upper()
+
+    house = await mounted(an_app(shout, takes=1))
+    await house.has(ADA, "Ada", "trainer")
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    assert await ada.gets("fn", "hi") == "HI"
+    refused = completed(await bob.runs("fn", "hi"))
+    assert "This needs the role trainer" in refused["output"]["error"]
+
+
+async def test_a_cached_function_that_takes_the_caller_is_no_page(mounted: Mounts) -> None:
+    @gr.cache  # type: ignore[untyped-decorator]
+    def greet(text: str, *, user: User = injected) -> str:
+        return f"{text} {user.name}"
+
+    with pytest.raises(PageRefused, match=r"greet is cached by gr\.cache and takes User"):
+        await mounted(an_app(greet, takes=1))

@@ -102,6 +102,36 @@ async def test_too_many_events_at_once_are_refused_until_one_is_done(mounted: Mo
     assert (await post(ada, "queue/join")).status_code == 200
 
 
+async def test_nobody_holds_the_threads_that_everybody_needs(mounted: Mounts) -> None:
+    go_on, all_run = asyncio.Event(), asyncio.Event()
+    running: list[int] = []
+
+    async def wait() -> str:
+        running.append(1)
+        if len(running) == caps.DIRECT:
+            all_run.set()
+        await go_on.wait()
+        return "done"
+
+    with gr.Blocks() as demo:
+        gr.Button().click(wait, None, gr.Textbox(), api_name="wait", queue=False)
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    async def runs(browser: Browser) -> Any:
+        return await browser.http.post(f"{API}/run/wait", json={"data": []})
+
+    waiting = [asyncio.create_task(runs(ada)) for _ in range(caps.DIRECT)]
+    await all_run.wait()
+    one_more = await runs(ada)
+    bobs = asyncio.create_task(runs(bob))
+    go_on.set()
+
+    assert is_problem(one_more, 429)
+    assert "past the queue" in one_more.json()["detail"]
+    assert [(await task).status_code for task in [*waiting, bobs]] == [200] * (caps.DIRECT + 1)
+
+
 async def test_too_many_open_streams_are_refused(mounted: Mounts) -> None:
     house = await mounted(remembering([]))
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")

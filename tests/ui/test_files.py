@@ -339,6 +339,9 @@ def giving(made: Path) -> gr.Blocks:
     def table(said: str) -> Any:
         return pd.DataFrame({"file": [as_file(file(said))]})
 
+    def html(said: str) -> Any:
+        return as_file(file(said))
+
     def update(said: str) -> Any:
         return gr.File(value=file(said), label="changed")
 
@@ -356,6 +359,8 @@ def giving(made: Path) -> gr.Blocks:
         button.click(grow_slowly, said, many, api_name="grow_slowly")
         button.click(batch, said, single, api_name="batch", batch=True, max_batch_size=4)
         button.click(update, said, single, api_name="update")
+        shown = gr.HTML(html_template='<a href="${value.url}">it</a>')
+        button.click(html, said, shown, api_name="html")
         button.click(table, said, gr.Dataframe(), api_name="table")
 
         @gr.render(  # type: ignore[untyped-decorator]
@@ -374,7 +379,7 @@ def giving(made: Path) -> gr.Blocks:
     [
         *(("file", 1), ("download", 1), ("files", 2), ("gallery", 2), ("chat", 1)),
         *(("grow", 3), ("grow_slowly", 3), ("batch", 1), ("update", 1), ("render", 1)),
-        ("table", 1),
+        *(("table", 1), ("html", 1)),
     ],
 )
 async def test_an_output_is_fetched_by_who_asked_for_it_alone(
@@ -548,6 +553,69 @@ async def test_what_somebody_writes_is_not_taken_for_a_file_that_was_given(
     await bob.told("his")
 
     assert (await fetches(bob, path)).status_code == 404
+
+
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.parametrize("wrapped", [str, os.path.relpath, lambda path: json.dumps({"it": path})])
+async def test_whoever_names_a_file_does_not_become_its_owner_by_being_given_it_back(
+    mounted: Mounts, wrapped: Callable[[str], str]
+) -> None:
+    """The app believes what it is told."""
+
+    def give(said: str) -> str:
+        return str(json.loads(said)["it"] if said.startswith("{") else said)
+
+    with gr.Blocks() as demo:
+        gr.Button().click(give, gr.Textbox(), gr.File(), api_name="give")
+        gr.Button().click(lambda path: path, gr.File(), gr.File(), api_name="same")
+    house = await mounted(demo)
+    ada, bob, _ = await everybody(house)
+    path = await uploads(ada)
+
+    await bob.runs("give", wrapped(path))
+    assert completed(await ada.runs("same", as_file(path)))["success"]
+
+    await is_hers_alone(house, path, ada, bob)
+
+
+@pytest.mark.asvs("8.2.2", "13.3.2")
+async def test_an_explorer_of_files_shows_neither_what_is_somebodys_nor_what_is_the_services(
+    mounted: Mounts, tmp_path: Path, folder: Path
+) -> None:
+    """Its folder has our data in it, as it has when an app stands where the service is started."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for file in (data / "secret.key", data / "gradioapp.sqlite3", data / "plain.txt"):
+        file.write_text(f"of {file.name}")
+    seen: list[str | None] = []
+    with gr.Blocks() as demo:
+        files = gr.FileExplorer(root_dir=str(tmp_path), file_count="single")
+        gr.Button().click(seen.append, files, None, api_name="pick")
+        gr.Button().click(lambda path: path, files, gr.File(), api_name="give")
+    house = await mounted(demo, data_dir=data)
+    ada, bob, _ = await everybody(house)
+    [digest, name] = Path(await uploads(ada)).parts[-2:]
+
+    async def lists(*steps: str) -> set[str]:
+        body = {"data": steps, "component_id": files._id, "fn_name": "ls", "session_hash": "his"}
+        return {
+            item["name"]
+            for item in (await bob.http.post(f"{API}/component_server", json=body)).json()
+        }
+
+    assert await lists() == {"data"}
+    assert await lists("data") == {"plain.txt"}
+    assert await lists(folder.name) == await lists(folder.name, digest) == set()
+    for steps in (
+        ["data", "secret.key"],
+        ["data/../data", "secret.key"],
+        ["data", "gradioapp.sqlite3"],
+        [folder.name, digest, name],
+    ):
+        for event in ("pick", "give"):
+            assert not completed(await bob.runs(event, [steps]))["success"], steps
+    assert completed(await bob.runs("pick", [["data", "plain.txt"]]))["success"]
+    assert seen == [str(data / "plain.txt")]
 
 
 async def test_a_picture_of_lines_is_no_more_public_than_others(mounted: Mounts) -> None:
