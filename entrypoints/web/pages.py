@@ -1,5 +1,6 @@
 """Renders the service's own pages: templates of ours, our own CSS, no script."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,27 +16,26 @@ _NEXT_STEP: Final = {
 }
 
 
+_TEMPLATES: Final = Environment(
+    loader=PackageLoader("entrypoints.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    environment: Environment
+    always: Mapping[str, Any]
+    """What every template may show."""
 
     @classmethod
     def load(cls, settings: Settings, files: StaticFiles) -> "Pages":
-        environment = Environment(
-            loader=PackageLoader("entrypoints.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.globals |= {
-            "project_name": settings.project_name,
-            "asset": files.address,
-        }
-        return cls(environment=environment)
+        return cls(always={"project_name": settings.project_name, "asset": files.address})
 
     def render(self, template: str, **values: Any) -> str:
-        return self.environment.get_template(template).render(values)
+        return _TEMPLATES.get_template(template).render({**self.always, **values})
 
     def of_problem(self, problem: Problem, request_id: str) -> str:
         href, label = _NEXT_STEP.get(problem.status, ("/", "Go to the start page"))
