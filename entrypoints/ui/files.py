@@ -100,10 +100,11 @@ class AppFiles:
     async def claim_uploads(self, signed_in: SignedIn, paths: Iterable[str]) -> None:
         await self._claims.claim(signed_in, frozenset(map(file_key, self._within(paths))))
 
-    def is_apart(self, path: str) -> bool:
-        """Whether it is somebody's, or the service's own: no explorer of files shows it, wherever it stands."""
+    def is_apart(self, root: str, *steps: str) -> bool:
+        """Whether it is somebody's, or the service's own: no explorer of files shows it, whatever its root. The steps lead
+        there."""
         try:
-            real = self._real(path)
+            real = self._real(os.path.join(root, *steps))  # noqa: PTH118 -- As Gradio joins them.
         except (OSError, ValueError):
             return True
         return self._is_inside(real) or real in self._private
@@ -152,14 +153,14 @@ class AppFiles:
         for block, value in zip(fn.inputs, inputs, strict=False):
             if isinstance(block, gr.FileExplorer):
                 for steps in steps_in(value):
-                    if self.is_apart(os.path.join(block.root_dir, *steps)):  # noqa: PTH118 -- As Gradio joins them.
+                    if self.is_apart(block.root_dir, *steps):
                         raise gr.Error("This file is not for apps to show.", print_exception=False)
 
     async def _claim(
         self, request: Any, inputs: list[Any], samples: Samples, rendered: set[str]
     ) -> None:
         is_batch = isinstance(request, list)
-        for number, files in enumerate(samples):
+        for number, files in enumerate(samples[: len(request)] if is_batch else samples):
             sent = [values[number] for values in inputs] if is_batch else inputs
             signed_in = _who_asked(request[number] if is_batch else request)
             found = files | rendered

@@ -6,7 +6,6 @@ account, and what Gradio could not read never reaches it.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -259,22 +258,19 @@ class _Request:
                 sent = forms.written(form, fields)
             async with self._app.server_functions.call(self._scope, component, fn):
                 answer = await self._asked(*sent)
-            if isinstance(component, gr.FileExplorer) and answer.status == 200:
+            is_list = isinstance(component, gr.FileExplorer) and fields["fn_name"] == "ls"
+            if is_list and answer.status == 200:
                 shown = self._explored(component, fields.get("data"), json.loads(answer.body))
                 await JSONResponse(shown)(self._scope, self._receive, self._send)
             else:
                 await answer.pass_on(self._send)
 
-    def _explored(self, explorer: gr.FileExplorer, steps: object, found: object) -> object:
+    def _explored(self, explorer: Any, steps: object, found: object) -> object:
         """Without what is apart from all apps."""
         if not isinstance(found, list):
             return found
-        folder = os.path.join(explorer.root_dir, *next(steps_in([steps]), []))  # noqa: PTH118 -- As Gradio does.
-        return [
-            item
-            for item in found
-            if not self._files.is_apart(os.path.join(folder, item["name"]))  # noqa: PTH118
-        ]
+        folder = explorer.root_dir, *next(steps_in([steps]), [])
+        return [item for item in found if not self._files.is_apart(*folder, item["name"])]
 
     # Tabs
 
