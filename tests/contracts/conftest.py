@@ -1,27 +1,25 @@
-"""One suite, every storage. A new adapter adds one line to STORAGES."""
+"""One suite, every storage. A new adapter adds a fixture, and its name to STORAGES."""
 
-import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.memory.store import MemoryStore
 from adapters.memory.unit_of_work import MemoryUnitsOfWork
 from adapters.sql import schema
-from adapters.sql.engine import make_engine
+from adapters.sql.engine import WRITING, make_engine
 from adapters.sql.store import SqlStore
 from adapters.sql.unit_of_work import SqlUnitsOfWork
 from domain.model.access_token import AccessToken
 from domain.model.session import Session
 from domain.model.user import User
 from domain.ports.unit_of_work import Store, UnitsOfWork
-from tests.servers import FreshDatabase, run_apart
+from tests.servers import FreshDatabase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,61 +41,38 @@ class Storage:
             await work.commit()
 
 
-@asynccontextmanager
-async def memory(_: pytest.FixtureRequest) -> AsyncIterator[Storage]:
+@pytest.fixture
+def memory() -> Storage:
     store = MemoryStore()
     units = MemoryUnitsOfWork(store)
-    yield Storage(units=units, replica=units, store=store)
+    return Storage(units=units, replica=units, store=store)
 
 
-@asynccontextmanager
-async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
-    migrated: Path = request.getfixturevalue("migrated_sqlite")
-    file = migrated.with_name("test.db")
-    shutil.copy(migrated, file)
-    async with sql(f"sqlite:///{file}") as storage:
-        yield storage
+@pytest_asyncio.fixture(loop_scope="session")
+async def sqlite(sqlite_engines: tuple[AsyncEngine, AsyncEngine]) -> Storage:
+    return await emptied(*sqlite_engines)
 
 
-@asynccontextmanager
-async def postgres(request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
-    async with sql(request.getfixturevalue("migrated_postgres"), emptied=True) as storage:
-        yield storage
+@pytest_asyncio.fixture(loop_scope="session")
+async def postgres(postgres_engines: tuple[AsyncEngine, AsyncEngine]) -> Storage:
+    return await emptied(*postgres_engines)
 
 
-@asynccontextmanager
-async def sql(url: str, *, emptied: bool = False) -> AsyncIterator[Storage]:
-    engine, another = _engines(url)
-    try:
-        if emptied:
-            async with engine.begin() as connection:
-                await connection.execute(text("TRUNCATE users CASCADE"))
-        yield Storage(
-            units=SqlUnitsOfWork(engine), replica=SqlUnitsOfWork(another), store=SqlStore(engine)
-        )
-    finally:
-        await engine.dispose()
-        await another.dispose()
+async def emptied(engine: AsyncEngine, another: AsyncEngine) -> Storage:
+    async with engine.execution_options(**{WRITING: True}).begin() as connection:
+        await connection.execute(text("DELETE FROM users"))  # And with them all that is somebody's.
+    return Storage(
+        units=SqlUnitsOfWork(engine), replica=SqlUnitsOfWork(another), store=SqlStore(engine)
+    )
 
 
-@cache
-def _engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
-    """For all tests: they know by then how each statement is written. Disposed of, they connect anew."""
-    return make_engine(url), make_engine(url)
-
-
-STORAGES = [
-    pytest.param(memory, id="memory"),
-    pytest.param(sqlite, id="sqlite"),
-    pytest.param(postgres, id="postgres", marks=pytest.mark.server),
-]
+STORAGES = ["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.server)]
 
 
 @pytest.fixture(params=STORAGES)
-async def storage(request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
-    opened: Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Storage]] = request.param
-    async with opened(request) as storage:
-        yield storage
+def storage(request: pytest.FixtureRequest) -> Storage:
+    storage: Storage = request.getfixturevalue(request.param)
+    return storage
 
 
 @pytest.fixture
@@ -105,21 +80,30 @@ def units(storage: Storage) -> UnitsOfWork:
     return storage.units
 
 
-@pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("migrated") / "template.db"
-    run_apart(_migrated(f"sqlite:///{file}"))
-    return file
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sqlite_engines(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[AsyncEngine, AsyncEngine]]:
+    folder = tmp_path_factory.mktemp("contracts")
+    async with migrated(f"sqlite:///{folder / 'test.db'}") as engines:
+        yield engines
 
 
-@pytest.fixture(scope="session")
-def migrated_postgres(fresh_postgres: FreshDatabase) -> str:
-    url = fresh_postgres()
-    run_apart(_migrated(url))
-    return url
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres_engines(
+    fresh_postgres: FreshDatabase,
+) -> AsyncIterator[tuple[AsyncEngine, AsyncEngine]]:
+    async with migrated(fresh_postgres()) as engines:
+        yield engines
 
 
-async def _migrated(url: str) -> None:
-    engine = make_engine(url)
-    await schema.upgrade(engine)
-    await engine.dispose()
+@asynccontextmanager
+async def migrated(url: str) -> AsyncIterator[tuple[AsyncEngine, AsyncEngine]]:
+    """Two processes' connections to one database, open for all tests: to make one takes longer than most of them."""
+    engine, another = make_engine(url), make_engine(url)
+    try:
+        await schema.upgrade(engine)
+        yield engine, another
+    finally:
+        await engine.dispose()
+        await another.dispose()

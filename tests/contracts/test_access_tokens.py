@@ -18,6 +18,8 @@ from domain.services.tokens import TokenService
 from tests.builders import NOON, a_token, a_user
 from tests.contracts.conftest import Storage
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 NOTHING = AccessTokenId(UUID(int=2**127))
 MINUTE = timedelta(minutes=1)
 OTHER_HASH = b"\1" * 32

@@ -13,6 +13,8 @@ from domain.ports.unit_of_work import UnitsOfWork
 from tests.builders import NOON, a_session, a_user
 from tests.contracts.conftest import Storage
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 A, B, C = (
     file_key(name) for name in ("aa/a.txt", "bb/b \N{SNOWMAN}\udcff'.png", "cc/" + "c" * 255)
 )

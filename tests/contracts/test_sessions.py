@@ -18,6 +18,8 @@ from domain.services.sessions import SessionService
 from tests.builders import NOON, a_session, a_user
 from tests.contracts.conftest import Storage
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 NOTHING = SessionId(UUID(int=2**127))
 MINUTE = timedelta(minutes=1)
 

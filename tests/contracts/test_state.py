@@ -5,6 +5,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 
 from domain.errors import AccessTokenEnded, DomainError, SessionEnded, UserNotFound
 from domain.model.state import REMOVED, Entry, JsonValue
@@ -13,6 +14,8 @@ from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from domain.services.state import StateService
 from tests.builders import a_session, a_token, a_user
 from tests.contracts.conftest import Storage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GONE = UUID(int=2**127)
 
@@ -48,7 +51,7 @@ class Owned:
             return dict(await self.of(work).read(self.owner))
 
 
-@pytest.fixture(params=KINDS)
+@pytest_asyncio.fixture(loop_scope="session", params=KINDS)
 async def state(request: pytest.FixtureRequest, storage: Storage) -> Owned:
     owned = Owned(request.param, storage)
     await storage.has(owned.ada, owned.session, owned.token)

@@ -9,6 +9,8 @@ from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from tests.builders import NOON, a_session, a_user
 from tests.contracts.conftest import Storage
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 ADA = a_user(roles={"admin"})
 SESSION = a_session(of=ADA)
 

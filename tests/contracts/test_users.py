@@ -14,6 +14,8 @@ from domain.services.users import UserService
 from tests.builders import NOON, a_user, an_admin
 from tests.contracts.conftest import Storage
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 NOBODY = UserId(UUID(int=2**127))
 
 

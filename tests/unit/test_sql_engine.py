@@ -21,9 +21,9 @@ from tests.servers import FreshDatabase
 NOBODY = canonical_email("nobody@example.org")
 
 
-async def sqlite_threads_have_ended() -> None:
+async def have_ended(threads: set[threading.Thread]) -> None:
     """aiosqlite does not wait for its thread when it cannot open the file; the loop must not close before."""
-    for thread in threading.enumerate():
+    for thread in threads:
         if "_connection_worker_thread" in thread.name:
             await asyncio.to_thread(thread.join)
 
@@ -58,6 +58,7 @@ def test_other_databases_and_sqlite_without_a_file_are_refused(text: str) -> Non
     ],
 )
 async def test_a_database_that_is_not_there_is_store_unavailable(url: str) -> None:
+    before = set(threading.enumerate())
     engine = make_engine(url)
     units, store = SqlUnitsOfWork(engine), SqlStore(engine)
 
@@ -72,7 +73,7 @@ async def test_a_database_that_is_not_there_is_store_unavailable(url: str) -> No
     with pytest.raises(StoreUnavailable):
         await store.pending_migrations()
     await engine.dispose()
-    await sqlite_threads_have_ended()
+    await have_ended(set(threading.enumerate()) - before)
 
 
 async def test_a_table_that_is_missing_is_our_fault_and_stays_loud(tmp_path: Path) -> None:

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from dependency_injector import providers
 
 from adapters.system.clock import StoppedClock
-from application.container import Composition, build
+from application.container import Composition
 from application.settings import load
 from application.use_cases import UseCases
 from domain.model.caller import Caller, SignedIn
 from domain.model.session import Device
 from domain.model.user import User
 from domain.services.sessions import Opened
+from tests.compositions import composition
 
 PASSWORD = "correct horse"
 SETTINGS = load(env_file=None, environment="test")
@@ -48,8 +48,6 @@ class House:
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    container = build(SETTINGS)
     clock = StoppedClock()
-    container.clock.override(providers.Object(clock))
-    yield House(container, clock)
-    container.hasher().close()
+    with composition(SETTINGS, clock) as container:
+        yield House(container, clock)

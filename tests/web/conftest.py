@@ -1,6 +1,7 @@
 """The gate and our own addresses on memory adapters, with a stand-in where Gradio would be."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -9,7 +10,6 @@ from typing import Any, Final
 import httpx
 import pytest
 import structlog
-from dependency_injector import providers
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from adapters.system.clock import StoppedClock
-from application.container import Composition, build
+from application.container import Composition
 from application.settings import Settings, load
 from application.use_cases import UseCases
 from domain.model.caller import Caller
@@ -28,6 +28,7 @@ from domain.services.sessions import Opened
 from domain.services.tokens import Made
 from entrypoints import web
 from entrypoints.access import RECOGNISE, REQUEST_ID, SIGNED_IN, Access
+from tests.compositions import composition
 
 PASSWORD: Final = "correct horse"
 HERE: Final = "http://localhost"
@@ -218,34 +219,14 @@ def _routes(api: FastAPI) -> APIRouter:
     return _made[0]
 
 
-_free: list[Composition] = []
-
-
-def _lent(settings: Settings, clock: StoppedClock) -> Composition:
-    """To make one takes longer than most tests: one of an earlier test, with nothing left in it."""
-    container = _free.pop() if _free else build(settings)
-    container.settings.override(providers.Object(settings))
-    container.clock.override(providers.Object(clock))
-    return container
-
-
-def _takes_back(container: Composition) -> None:
-    container.hasher().close()
-    container.reset_singletons()
-    for provider in (container.settings, container.clock):
-        provider.reset_last_overriding()
-    _free.append(container)
-
-
 @pytest.fixture
 def make_door() -> Iterator[MakeDoor]:
-    containers: list[Composition] = []
+    lent = ExitStack()
 
     def make(changing: Callable[[UseCases], UseCases] = lambda app: app, **settings: Any) -> Door:
         loaded = _settings(**{"environment": "test", **settings})
         clock = StoppedClock()
-        container = _lent(loaded.replaced(environment="test"), clock)
-        containers.append(container)
+        container = lent.enter_context(composition(loaded.replaced(environment="test"), clock))
         app = changing(container.use_cases())
         api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         web.install(api, app=app, settings=loaded)
@@ -261,9 +242,8 @@ def make_door() -> Iterator[MakeDoor]:
         )
         return Door(container, clock, loaded, gate)
 
-    yield make
-    for container in containers:
-        _takes_back(container)
+    with lent:
+        yield make
 
 
 @pytest.fixture
