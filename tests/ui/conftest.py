@@ -34,6 +34,24 @@ GRADIO: Final = "/gradio"
 Messages = list[dict[str, Any]]
 
 _tabs = count(1)
+
+
+class _NotServed:
+    """In place of the applications that Gradio makes at the end of `with gr.Blocks()` and in `queue()`: a mount makes its
+    own and puts it where these were, so that nobody ever asks them, and each takes longer than most tests."""
+
+    @classmethod
+    def create_app(cls, blocks: gr.Blocks, **_: Any) -> "_NotServed":
+        return cls()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _makes_no_application_in_vain() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gradio.blocks.App", _NotServed)
+        yield
+
+
 quiet_gradio(None)
 
 
