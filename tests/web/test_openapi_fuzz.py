@@ -14,7 +14,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
         yield runner.get_loop()
 
 
-@pytest.mark.server
+@pytest.mark.fuzz
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 @pytest.mark.parametrize("caller", ["anonymous", "user", "admin", "program"])
 def test_nothing_that_is_sent_to_the_api_is_a_fault_of_ours(
