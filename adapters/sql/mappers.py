@@ -20,7 +20,7 @@ _ROLES: Final = (
     .scalar_subquery()
 )
 
-USER: Final = (
+_USER: Final = (
     UserRow.id.label("user_id"),
     UserRow.email.label("user_email"),
     UserRow.name.label("user_name"),
@@ -31,7 +31,7 @@ USER: Final = (
     _ROLES.label("user_roles"),
 )
 
-SESSION: Final = (
+_SESSION: Final = (
     SessionRow.id.label("session_id"),
     SessionRow.user_id.label("session_user_id"),
     SessionRow.secret_hash.label("session_secret_hash"),
@@ -43,7 +43,7 @@ SESSION: Final = (
 )
 
 
-ACCESS_TOKEN: Final = (
+_ACCESS_TOKEN: Final = (
     AccessTokenRow.id.label("token_id"),
     AccessTokenRow.user_id.label("token_user_id"),
     AccessTokenRow.name.label("token_name"),
@@ -56,24 +56,13 @@ ACCESS_TOKEN: Final = (
 )
 
 
-def selected_users() -> Select[*tuple[Any, ...]]:
-    return select(*USER)
-
-
-def selected_sessions() -> Select[*tuple[Any, ...]]:
-    return select(*SESSION)
-
-
-def selected_sessions_and_users() -> Select[*tuple[Any, ...]]:
-    return select(*SESSION, *USER).join_from(SessionRow, UserRow)
-
-
-def selected_access_tokens() -> Select[*tuple[Any, ...]]:
-    return select(*ACCESS_TOKEN)
-
-
-def selected_access_tokens_and_users() -> Select[*tuple[Any, ...]]:
-    return select(*ACCESS_TOKEN, *USER).join_from(AccessTokenRow, UserRow)
+USERS: Final[Select[*tuple[Any, ...]]] = select(*_USER)
+SESSIONS: Final[Select[*tuple[Any, ...]]] = select(*_SESSION)
+SESSIONS_AND_USERS: Final = SESSIONS.add_columns(*_USER).join_from(SessionRow, UserRow)
+ACCESS_TOKENS: Final[Select[*tuple[Any, ...]]] = select(*_ACCESS_TOKEN)
+ACCESS_TOKENS_AND_USERS: Final = ACCESS_TOKENS.add_columns(*_USER).join_from(
+    AccessTokenRow, UserRow
+)
 
 
 def user_from(row: Row[Any]) -> User:

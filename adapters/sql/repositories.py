@@ -2,22 +2,23 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import Insert, Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.sql.mappers import (
+    ACCESS_TOKENS,
+    ACCESS_TOKENS_AND_USERS,
+    SESSIONS,
+    SESSIONS_AND_USERS,
+    USERS,
     access_token_from,
     changeable,
     entry_from,
     folded,
-    selected_access_tokens,
-    selected_access_tokens_and_users,
-    selected_sessions,
-    selected_sessions_and_users,
-    selected_users,
     session_from,
     user_from,
 )
@@ -31,7 +32,7 @@ from adapters.sql.rows import (
     UserRoleRow,
     UserRow,
 )
-from adapters.sql.statements import Statements, is_foreign_key, is_taken
+from adapters.sql.statements import Statements, is_foreign_key, is_taken, upsert
 from domain.errors import AccessTokenEnded, DomainError, EmailTaken, SessionEnded, UserNotFound
 from domain.model.access_token import AccessToken, AccessTokenId
 from domain.model.file import FileKey
@@ -46,6 +47,8 @@ from domain.ports.repositories import (
     UserRepository,
 )
 
+_Owners = UserRow | SessionRow | AccessTokenRow
+_Entries = AccountStateRow | SessionDataRow | TokenDataRow
 Owner = TypeVar("Owner", bound=UUID, contravariant=True)
 
 ADMINS_LOCK: Final = 4_711_001
@@ -87,7 +90,7 @@ class SqlUsers(UserRepository):
         await self._add_roles(user)
 
     async def get(self, user_id: UserId) -> User:
-        found = await self._statements.read(selected_users().where(UserRow.id == user_id))
+        found = await self._statements.read(USERS.where(UserRow.id == user_id))
         row = found.one_or_none()
         if row is None:
             raise UserNotFound
@@ -99,7 +102,7 @@ class SqlUsers(UserRepository):
         return await self.get(user_id)
 
     async def find_by_email(self, email: Email) -> User | None:
-        found = await self._statements.read(selected_users().where(UserRow.email == email))
+        found = await self._statements.read(USERS.where(UserRow.email == email))
         row = found.one_or_none()
         return None if row is None else user_from(row)
 
@@ -108,7 +111,7 @@ class SqlUsers(UserRepository):
     ) -> Sequence[User]:
         if not _may_be_contained(search):
             return []
-        users = selected_users().order_by(UserRow.email).limit(limit)
+        users = USERS.order_by(UserRow.email).limit(limit)
         if after is not None:
             cursor = select(UserRow.email).where(UserRow.id == after).correlate(None)
             users = users.where(UserRow.email > func.coalesce(cursor.scalar_subquery(), ""))
@@ -130,7 +133,7 @@ class SqlUsers(UserRepository):
     async def _add_roles(self, user: User) -> None:
         if user.roles:
             await self._statements.write(
-                self._statements.upsert(UserRoleRow).on_conflict_do_nothing(),
+                upsert(UserRoleRow, self._statements.dialect).on_conflict_do_nothing(),
                 [{"user_id": user.id, "role": role} for role in sorted(user.roles)],
             )
 
@@ -168,7 +171,7 @@ class SqlSessions(SessionRepository):
             raise SessionEnded
 
     async def find(self, session_id: SessionId) -> Session | None:
-        found = await self._statements.read(selected_sessions().where(SessionRow.id == session_id))
+        found = await self._statements.read(SESSIONS.where(SessionRow.id == session_id))
         row = found.one_or_none()
         return None if row is None else session_from(row)
 
@@ -177,18 +180,11 @@ class SqlSessions(SessionRepository):
         found: list[Session] = []
         for start in range(0, len(ids), _AT_ONCE):
             some = SessionRow.id.in_(ids[start : start + _AT_ONCE])
-            found.extend(
-                map(session_from, await self._statements.read(selected_sessions().where(some)))
-            )
+            found.extend(map(session_from, await self._statements.read(SESSIONS.where(some))))
         return found
 
     async def find_with_user(self, secret_hash: bytes) -> tuple[Session, User, Entries] | None:
-        found = await self._statements.read(
-            selected_sessions_and_users()
-            .add_columns(SessionDataRow.key, SessionDataRow.value, SessionDataRow.version)
-            .outerjoin(SessionDataRow, SessionDataRow.owner_id == SessionRow.id)
-            .where(SessionRow.secret_hash == secret_hash)
-        )
+        found = await self._statements.read(_SESSION_OF_SECRET, {"secret_hash": secret_hash})
         rows = found.all()
         if not rows:
             return None
@@ -197,9 +193,9 @@ class SqlSessions(SessionRepository):
 
     async def of_user(self, user_id: UserId) -> Sequence[Session]:
         found = await self._statements.read(
-            selected_sessions()
-            .where(SessionRow.user_id == user_id)
-            .order_by(SessionRow.seen_at.desc(), SessionRow.created_at.desc(), SessionRow.id.desc())
+            SESSIONS.where(SessionRow.user_id == user_id).order_by(
+                SessionRow.seen_at.desc(), SessionRow.created_at.desc(), SessionRow.id.desc()
+            )
         )
         return [session_from(row) for row in found]
 
@@ -227,9 +223,7 @@ class SqlSessions(SessionRepository):
     async def page(
         self, *, limit: int, after: SessionId | None = None
     ) -> Sequence[tuple[Session, User]]:
-        newest = selected_sessions_and_users().order_by(
-            SessionRow.created_at.desc(), SessionRow.id.desc()
-        )
+        newest = SESSIONS_AND_USERS.order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
         cursor = await self.find(after) if after is not None else None
         if cursor is not None:
             newest = newest.where(
@@ -276,9 +270,7 @@ class SqlAccessTokens(AccessTokenRepository):
             raise AccessTokenEnded
 
     async def find(self, token_id: AccessTokenId) -> AccessToken | None:
-        found = await self._statements.read(
-            selected_access_tokens().where(AccessTokenRow.id == token_id)
-        )
+        found = await self._statements.read(ACCESS_TOKENS.where(AccessTokenRow.id == token_id))
         row = found.one_or_none()
         return None if row is None else access_token_from(row)
 
@@ -287,7 +279,7 @@ class SqlAccessTokens(AccessTokenRepository):
         found: list[AccessToken] = []
         for start in range(0, len(ids), _AT_ONCE):
             some = AccessTokenRow.id.in_(ids[start : start + _AT_ONCE])
-            rows = await self._statements.read(selected_access_tokens().where(some))
+            rows = await self._statements.read(ACCESS_TOKENS.where(some))
             found.extend(map(access_token_from, rows))
         return found
 
@@ -295,10 +287,7 @@ class SqlAccessTokens(AccessTokenRepository):
         self, secret_hashes: Collection[bytes]
     ) -> tuple[AccessToken, User, Entries] | None:
         found = await self._statements.read(
-            selected_access_tokens_and_users()
-            .add_columns(TokenDataRow.key, TokenDataRow.value, TokenDataRow.version)
-            .outerjoin(TokenDataRow, TokenDataRow.owner_id == AccessTokenRow.id)
-            .where(AccessTokenRow.secret_hash.in_(secret_hashes))
+            _TOKEN_OF_SECRETS, {"secret_hashes": list(secret_hashes)}
         )
         rows = found.all()
         if not rows:
@@ -308,9 +297,9 @@ class SqlAccessTokens(AccessTokenRepository):
 
     async def of_user(self, user_id: UserId) -> Sequence[AccessToken]:
         found = await self._statements.read(
-            selected_access_tokens()
-            .where(AccessTokenRow.user_id == user_id)
-            .order_by(AccessTokenRow.created_at.desc(), AccessTokenRow.id.desc())
+            ACCESS_TOKENS.where(AccessTokenRow.user_id == user_id).order_by(
+                AccessTokenRow.created_at.desc(), AccessTokenRow.id.desc()
+            )
         )
         return [access_token_from(row) for row in found]
 
@@ -341,8 +330,8 @@ class SqlAccessTokens(AccessTokenRepository):
 class SqlState(StateRepository[Owner]):
     """Whoever writes locks the owner's row, which is there even when no value is."""
 
-    _owners: type[UserRow | SessionRow | AccessTokenRow]
-    _entries: type[AccountStateRow | SessionDataRow | TokenDataRow]
+    _owners: type[_Owners]
+    _entries: type[_Entries]
     _gone: type[DomainError]
 
     def __init__(self, statements: Statements) -> None:
@@ -353,10 +342,7 @@ class SqlState(StateRepository[Owner]):
     async def read(self, owner: Owner, *, locked: bool = False) -> Entries:
         if locked:
             await self._lock(owner)
-        entries = self._entries
-        found = await self._statements.read(
-            select(entries.key, entries.value, entries.version).where(entries.owner_id == owner)
-        )
+        found = await self._statements.read(_values_of(self._entries), {"owner": owner})
         return {row.key: entry_from(row) for row in found}
 
     async def write(self, owner: Owner, changes: Changes) -> None:
@@ -368,14 +354,7 @@ class SqlState(StateRepository[Owner]):
             if not isinstance(value, Removed)
         ]
         if values:
-            upsert = self._statements.upsert(entries)
-            await self._statements.write(
-                upsert.on_conflict_do_update(
-                    index_elements=[entries.owner_id, entries.key],
-                    set_={"value": upsert.excluded.value, "version": entries.version + 1},
-                ),
-                values,
-            )
+            await self._statements.write(_setting(entries, self._statements.dialect), values)
         removed = [key for key, value in changes.items() if isinstance(value, Removed)]
         for start in range(0, len(removed), _AT_ONCE):
             some = entries.key.in_(removed[start : start + _AT_ONCE])
@@ -384,8 +363,7 @@ class SqlState(StateRepository[Owner]):
     async def _lock(self, owner: Owner) -> None:
         if owner == self._locked:
             return
-        owners = self._owners
-        found = await self._statements.lock(select(owners.id).where(owners.id == owner))
+        found = await self._statements.lock(_row_of(self._owners), {"owner": owner})
         if found.one_or_none() is None:
             raise self._gone
         self._locked = owner
@@ -418,14 +396,7 @@ class SqlFiles(FileRepository):
         # In one order everywhere, so that two who claim the same do not wait for each other.
         rows = [{"user_id": user_id, "key": key, "claimed_at": now} for key in sorted(set(keys))]
         if rows:
-            upsert = self._statements.upsert(FileRow)
-            await self._statements.write(
-                upsert.on_conflict_do_update(
-                    index_elements=[FileRow.user_id, FileRow.key],
-                    set_={"claimed_at": upsert.excluded.claimed_at},
-                ),
-                rows,
-            )
+            await self._statements.write(_claiming(self._statements.dialect), rows)
 
     async def owned(self, user_id: UserId, keys: Collection[FileKey]) -> frozenset[FileKey]:
         wanted = list(keys)
@@ -446,9 +417,52 @@ class SqlFiles(FileRepository):
         return removed.rowcount
 
     async def _must_be_there(self, user_id: UserId) -> None:
-        found = await self._statements.lock(select(UserRow.id).where(UserRow.id == user_id))
+        found = await self._statements.lock(_row_of(UserRow), {"owner": user_id})
         if found.one_or_none() is None:
             raise UserNotFound
+
+
+# Made once, since to put such a statement together takes as long as to run it.
+
+_SESSION_OF_SECRET: Final = (
+    SESSIONS_AND_USERS.add_columns(SessionDataRow.key, SessionDataRow.value, SessionDataRow.version)
+    .outerjoin(SessionDataRow, SessionDataRow.owner_id == SessionRow.id)
+    .where(SessionRow.secret_hash == bindparam("secret_hash"))
+)
+_TOKEN_OF_SECRETS: Final = (
+    ACCESS_TOKENS_AND_USERS.add_columns(TokenDataRow.key, TokenDataRow.value, TokenDataRow.version)
+    .outerjoin(TokenDataRow, TokenDataRow.owner_id == AccessTokenRow.id)
+    .where(AccessTokenRow.secret_hash.in_(bindparam("secret_hashes", expanding=True)))
+)
+
+
+@cache
+def _row_of(owners: type[_Owners]) -> Select[*tuple[Any, ...]]:
+    return select(owners.id).where(owners.id == bindparam("owner"))
+
+
+@cache
+def _values_of(entries: type[_Entries]) -> Select[*tuple[Any, ...]]:
+    values = select(entries.key, entries.value, entries.version)
+    return values.where(entries.owner_id == bindparam("owner"))
+
+
+@cache
+def _setting(entries: type[_Entries], dialect: str) -> Insert:
+    setting = upsert(entries, dialect)
+    return setting.on_conflict_do_update(
+        index_elements=[entries.owner_id, entries.key],
+        set_={"value": setting.excluded.value, "version": entries.version + 1},
+    )
+
+
+@cache
+def _claiming(dialect: str) -> Insert:
+    claiming = upsert(FileRow, dialect)
+    return claiming.on_conflict_do_update(
+        index_elements=[FileRow.user_id, FileRow.key],
+        set_={"claimed_at": claiming.excluded.claimed_at},
+    )
 
 
 def _must_not_be_email(error: IntegrityError) -> None:

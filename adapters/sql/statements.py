@@ -31,8 +31,14 @@ class Statements:
         self._may_write = may_write
         self._is_open = True
 
-    async def read(self, statement: Select[*tuple[Any, ...]]) -> CursorResult[Any]:
-        return await self._execute(statement)
+    @property
+    def dialect(self) -> str:
+        return self._connection.dialect.name
+
+    async def read(
+        self, statement: Select[*tuple[Any, ...]], parameters: Mapping[str, Any] | None = None
+    ) -> CursorResult[Any]:
+        return await self._execute(statement, parameters)
 
     async def write(
         self,
@@ -42,22 +48,19 @@ class Statements:
         self.must_be_writable()
         return await self._execute(statement, parameters)
 
-    async def lock(self, rows: Select[*tuple[Any, ...]]) -> CursorResult[Any]:
+    async def lock(
+        self, rows: Select[*tuple[Any, ...]], parameters: Mapping[str, Any] | None = None
+    ) -> CursorResult[Any]:
         """Nobody else locks, changes or removes these rows until the transaction ends. They may be pointed at: an
         opening session does not wait for a write of its account's state. On SQLite the writer is alone anyway."""
         self.must_be_writable()
-        return await self._execute(rows.with_for_update(key_share=True))
+        return await self._execute(rows.with_for_update(key_share=True), parameters)
 
     async def lock_name(self, number: int) -> None:
         """Nobody else locks this number until the transaction ends, though there be no row to lock."""
         self.must_be_writable()
-        if self._connection.dialect.name == "postgresql":
+        if self.dialect == "postgresql":
             await self._execute(select(func.pg_advisory_xact_lock(number)))
-
-    def upsert(self, row: type[Any]) -> postgresql.Insert | sqlite.Insert:
-        if self._connection.dialect.name == "postgresql":
-            return postgresql.insert(row)
-        return sqlite.insert(row)
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
@@ -93,11 +96,17 @@ class Statements:
             raise RuntimeError("The unit of work has ended.")
 
     async def _execute(
-        self, statement: Executable, parameters: Sequence[Mapping[str, Any]] | None = None
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> CursorResult[Any]:
         self._must_be_open()
         with answering():
             return await self._connection.execute(statement, parameters)
+
+
+def upsert(row: type[Any], dialect: str) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(row) if dialect == "postgresql" else sqlite.insert(row)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Final
@@ -28,6 +29,7 @@ class StaticFiles:
     by_name: Mapping[str, StaticFile]
 
     @classmethod
+    @cache
     def load(cls) -> "StaticFiles":
         folder = files("entrypoints.web") / "static"
         found = {
