@@ -2,34 +2,51 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
 from dependency_injector import providers
 
+from adapters.security.passwords import CHEAP, PasslibHasher
 from application.container import Composition, build
 from application.settings import Settings
 from domain.ports.system import Clock
 
-_free: list[Composition] = []
+_HASHER: Final = PasslibHasher(cost=CHEAP)
+"""Nothing of a test stays in it, and its threads may as well."""
+
+
+class _Lendable:
+    def __init__(self, settings: Settings) -> None:
+        self.container = build(settings)
+        self.container.hasher.override(providers.Object(_HASHER))
+        self._providers = list(self.container.providers.values())
+        self._singletons: list[Any] = list(self.container.traverse([providers.BaseSingleton]))
+        self._overridden = self._overridings()
+
+    def takes_back(self) -> bool:
+        """Empties it. Who brings another part into theirs has a composition that nobody wants afterwards."""
+        for singleton in self._singletons:
+            singleton.reset()
+        return self._overridings() == self._overridden
+
+    def _overridings(self) -> list[int]:
+        return [len(provider.overridden) for provider in self._providers]
+
+
+_free: list[_Lendable] = []
 
 
 @contextmanager
 def composition(settings: Settings, clock: Clock) -> Iterator[Composition]:
     """One that an earlier test has given back, with nothing left in it: to make one takes longer than most tests."""
-    container = _free.pop() if _free else build(settings)
-    before = _overridden(container)
+    lendable = _free.pop() if _free else _Lendable(settings)
+    container = lendable.container
     container.settings.override(providers.Object(settings))
     container.clock.override(providers.Object(clock))
     try:
         yield container
     finally:
-        container.hasher().close()
-        container.reset_singletons()
         for provider in (container.settings, container.clock):
             provider.reset_last_overriding()
-        if _overridden(container) == before:
-            _free.append(container)
-
-
-def _overridden(container: Composition) -> list[int]:
-    """How often each part was: who brings another one into theirs has a composition that nobody wants afterwards."""
-    return [len(provider.overridden) for provider in container.providers.values()]
+        if lendable.takes_back():
+            _free.append(lendable)

@@ -30,18 +30,18 @@ async def of_store(units: UnitsOfWork, token: AccessToken) -> AccessToken | None
         return await work.access_tokens.find(token.id)
 
 
-@pytest.mark.parametrize("roles", [None, frozenset(), {"admin"}, {"analyst", "b-2", "c_3"}])
-async def test_an_added_token_comes_back_as_it_was(
-    storage: Storage, roles: frozenset[str] | None
-) -> None:
+async def test_an_added_token_comes_back_as_it_was(storage: Storage) -> None:
     ada = a_user()
-    token = a_token(of=ada, name="Ünïcode " * 12, roles=roles)
-    used = a_token(of=ada, last_used_at=NOON + timedelta(microseconds=1))
+    tokens = [
+        a_token(of=ada, name="Ünïcode " * 12, last_used_at=NOON + timedelta(microseconds=1)),
+        a_token(of=ada, roles=frozenset()),
+        a_token(of=ada, roles={"admin"}),
+        a_token(of=ada, roles={"analyst", "b-2", "c_3"}),
+    ]
 
-    await storage.has(ada, token, used)
+    await storage.has(ada, *tokens)
 
-    assert await of_store(storage.units, token) == token
-    assert await of_store(storage.units, used) == used
+    assert [await of_store(storage.units, token) for token in tokens] == tokens
 
 
 async def test_adding_raises_user_not_found_when_the_account_is_gone(units: UnitsOfWork) -> None:

@@ -191,10 +191,10 @@ async def test_two_writers_of_different_keys_both_keep_their_write(state: Owned)
 
 
 async def test_many_keys_are_written_and_removed_at_once(state: Owned) -> None:
-    await state.write({f"key{n}": n for n in range(1500)})
+    await state.write({f"key{n}": n for n in range(1001)})
     written = await state.read()
 
-    await state.write({f"key{n}": REMOVED for n in range(1500)})
+    await state.write({f"key{n}": REMOVED for n in range(1001)})
 
-    assert len(written) == 1500
+    assert len(written) == 1001
     assert await state.read() == {}

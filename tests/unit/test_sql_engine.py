@@ -28,19 +28,17 @@ async def have_ended(threads: set[threading.Thread]) -> None:
             await asyncio.to_thread(thread.join)
 
 
-@pytest.mark.parametrize(
-    ("text", "meant"),
-    [
+def test_plain_urls_are_understood(subtests: pytest.Subtests) -> None:
+    for text, meant in [
         ("sqlite:///data/app.db", "sqlite+aiosqlite:///data/app.db"),
         ("sqlite+aiosqlite:////data/app.db", "sqlite+aiosqlite:////data/app.db"),
         ("postgres://u:p@h:1/d", "postgresql+asyncpg://u:p@h:1/d"),
         ("postgresql://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
         ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
         ("postgresql://h/d?sslmode=require", "postgresql+asyncpg://h/d?ssl=require"),
-    ],
-)
-def test_plain_urls_are_understood(text: str, meant: str) -> None:
-    assert parsed_url(text).render_as_string(hide_password=False) == meant
+    ]:
+        with subtests.test(text=text, meant=meant):
+            assert parsed_url(text).render_as_string(hide_password=False) == meant
 
 
 @pytest.mark.parametrize("text", ["mysql://h/d", "sqlite://", "sqlite:///:memory:"])

@@ -11,14 +11,16 @@ _LOOP: list[Any] = []
 _LOOP.append(_LOOP)
 
 
-@pytest.mark.parametrize("value", [None, True, 0, 1.5, "é", [], {}, {"a": [1, {"b": None}]}])
-def test_json_can_be_kept(value: object) -> None:
-    assert encoded("key", value)
+def test_json_can_be_kept(subtests: pytest.Subtests) -> None:
+    values: list[object] = [None, True, 0, 1.5, "é", [], {}, {"a": [1, {"b": None}]}]
+
+    for value in values:
+        with subtests.test(value=value):
+            assert encoded("key", value)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
+def test_what_would_not_come_back_as_it_went_is_refused(subtests: pytest.Subtests) -> None:
+    for value in [
         object(),
         {1, 2},
         b"bytes",
@@ -29,11 +31,9 @@ def test_json_can_be_kept(value: object) -> None:
         _LOOP,
         "\ud800",
         "a\0b",
-    ],
-)
-def test_what_would_not_come_back_as_it_went_is_refused(value: object) -> None:
-    with pytest.raises(StateInvalid, match="key"):
-        encoded("key", value)
+    ]:
+        with subtests.test(value=value), pytest.raises(StateInvalid, match="key"):
+            encoded("key", value)
 
 
 def test_a_value_has_a_largest_size_in_bytes() -> None:
@@ -43,7 +43,7 @@ def test_a_value_has_a_largest_size_in_bytes() -> None:
         encoded("key", "é" * (LARGEST_VALUE // 2))
 
 
-@pytest.mark.parametrize("key", ["", "x" * 201, 5, None, "a\0b", "\ud800"])
-def test_a_key_is_a_text_of_a_sensible_length(key: object) -> None:
-    with pytest.raises(StateInvalid):
-        checked_key(key)
+def test_a_key_is_a_text_of_a_sensible_length(subtests: pytest.Subtests) -> None:
+    for key in ["", "x" * 201, 5, None, "a\0b", "\ud800"]:
+        with subtests.test(key=key), pytest.raises(StateInvalid):
+            checked_key(key)

@@ -8,25 +8,22 @@ from domain.model.user import canonical_email, checked_name, checked_role
 from tests.builders import NOON, a_user
 
 
-@pytest.mark.parametrize(
-    ("typed", "kept"),
-    [
+def test_an_email_has_one_canonical_form(subtests: pytest.Subtests) -> None:
+    for typed, kept in [
         ("  Ada@Example.ORG ", "ada@example.org"),
         ("ADA@EXAMPLE.org", "ada@example.org"),
         ("ju\u0308rgen@example.org", "jürgen@example.org"),
         ("STRASSE@example.org", "strasse@example.org"),
         ("straße@example.org", "strasse@example.org"),
         ("a+b.c@sub.example.org", "a+b.c@sub.example.org"),
-    ],
-)
-def test_an_email_has_one_canonical_form(typed: str, kept: str) -> None:
-    assert canonical_email(typed) == kept
-    assert canonical_email(kept) == kept
+    ]:
+        with subtests.test(typed=typed, kept=kept):
+            assert canonical_email(typed) == kept
+            assert canonical_email(kept) == kept
 
 
-@pytest.mark.parametrize(
-    "typed",
-    [
+def test_what_cannot_be_an_email_is_refused(subtests: pytest.Subtests) -> None:
+    for typed in [
         "",
         "ada",
         "@",
@@ -42,32 +39,39 @@ def test_an_email_has_one_canonical_form(typed: str, kept: str) -> None:
         "ad\u200ba@b.de",
         "ad\u200da@b.de",
         "\u202eada@b.de",
-    ],
-)
-def test_what_cannot_be_an_email_is_refused(typed: str) -> None:
-    with pytest.raises(EmailInvalid):
-        canonical_email(typed)
+    ]:
+        with subtests.test(typed=typed), pytest.raises(EmailInvalid):
+            canonical_email(typed)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["", " ", "x" * 201, "a\0b", "a\nb", "\ud800", "\u200b", "a\u202eb", "a\u2028b", "\ue000"],
-)
-def test_a_name_that_cannot_be_shown_is_refused(name: str) -> None:
-    with pytest.raises(NameInvalid):
-        checked_name(name)
+def test_a_name_that_cannot_be_shown_is_refused(subtests: pytest.Subtests) -> None:
+    for name in [
+        "",
+        " ",
+        "x" * 201,
+        "a\0b",
+        "a\nb",
+        "\ud800",
+        "\u200b",
+        "a\u202eb",
+        "a\u2028b",
+        "\ue000",
+    ]:
+        with subtests.test(name=name), pytest.raises(NameInvalid):
+            checked_name(name)
 
 
-@pytest.mark.parametrize("role", ["", "Admin", "1st", "a b", "x" * 51, "rôle"])
-def test_a_role_is_a_plain_word(role: str) -> None:
-    with pytest.raises(RoleInvalid):
-        checked_role(role)
+def test_a_role_is_a_plain_word(subtests: pytest.Subtests) -> None:
+    for role in ["", "Admin", "1st", "a b", "x" * 51, "rôle"]:
+        with subtests.test(role=role), pytest.raises(RoleInvalid):
+            checked_role(role)
 
 
 @pytest.mark.asvs("V6.2.1", "V6.2.9", "V6.2.11")
-@pytest.mark.parametrize(
-    "password",
-    [
+def test_a_new_password_that_is_short_endless_or_guessable_is_refused(
+    subtests: pytest.Subtests,
+) -> None:
+    for password in [
         "seven77",
         "x" * 257,
         "with\0null-inside",
@@ -75,19 +79,22 @@ def test_a_role_is_a_plain_word(role: str) -> None:
         "ada@example.org",
         "aaaaaaaaaaaa",
         "Ada Lovelace",
-    ],
-)
-def test_a_new_password_that_is_short_endless_or_guessable_is_refused(password: str) -> None:
-    with pytest.raises(PasswordInvalid):
-        checked_new_password(password, email="ada@example.org", name="Ada Lovelace")
+    ]:
+        with subtests.test(password=password), pytest.raises(PasswordInvalid):
+            checked_new_password(password, email="ada@example.org", name="Ada Lovelace")
 
 
 @pytest.mark.asvs("V6.2.5", "V6.2.8")
-@pytest.mark.parametrize(
-    "password", ["lower only", "  spaces around  ", "x y" * 24, "пароль-и-ключ", "x" * 70 + "yz!"]
-)
-def test_a_new_password_is_kept_as_typed_whatever_its_letters(password: str) -> None:
-    assert checked_new_password(password, email="ada@example.org", name="Ada") == password
+def test_a_new_password_is_kept_as_typed_whatever_its_letters(subtests: pytest.Subtests) -> None:
+    for password in [
+        "lower only",
+        "  spaces around  ",
+        "x y" * 24,
+        "пароль-и-ключ",
+        "x" * 70 + "yz!",
+    ]:
+        with subtests.test(password=password):
+            assert checked_new_password(password, email="ada@example.org", name="Ada") == password
 
 
 def test_a_changed_account_is_a_copy() -> None:

@@ -128,15 +128,18 @@ async def test_a_password_is_not_changed_without_the_current_one(house: House) -
 
 
 @pytest.mark.asvs("V2.2.3")
-@pytest.mark.parametrize("new", ["short", "ada@example.org", PASSWORD, "x" * 257, "nul\0nul\0nul"])
-async def test_a_bad_new_password_changes_nothing(house: House, new: str) -> None:
+async def test_a_bad_new_password_changes_nothing(house: House, subtests: pytest.Subtests) -> None:
     await house.has()
     caller = (await house.sign_in()).caller
 
-    with pytest.raises(PasswordInvalid):
-        await house.app.change_password(caller, current=PASSWORD, new=new, address="192.0.2.1")
+    for new in ["short", "ada@example.org", PASSWORD, "x" * 257, "nul\0nul\0nul"]:
+        with subtests.test(new=new):
+            with pytest.raises(PasswordInvalid):
+                await house.app.change_password(
+                    caller, current=PASSWORD, new=new, address="192.0.2.1"
+                )
 
-    assert await house.opens()
+            assert await house.opens()
 
 
 async def test_a_password_set_by_an_admin_ends_all_sessions(house: House) -> None:

@@ -44,9 +44,11 @@ async def test_a_new_password_ends_my_other_sessions(door: Door, ada: httpx.Asyn
     assert statuses == [200, 401]
 
 
-@pytest.mark.parametrize(
-    ("change", "status"),
-    [
+@pytest.mark.asvs("V2.2.1", "V2.2.3")
+async def test_a_password_that_will_not_do_is_refused_and_not_repeated(
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for change, status in [
         ({"current": "wrong password", "new": NEW}, 403),
         ({"current": PASSWORD, "new": PASSWORD}, 422),
         ({"current": PASSWORD, "new": "short"}, 422),
@@ -58,46 +60,56 @@ async def test_a_new_password_ends_my_other_sessions(door: Door, ada: httpx.Asyn
         ({"current": PASSWORD, "new": NEW, "hunter2": 1}, 422),
         ([], 422),
         ("hunter2", 422),
-    ],
-)
-@pytest.mark.asvs("V2.2.1", "V2.2.3")
-async def test_a_password_that_will_not_do_is_refused_and_not_repeated(
-    ada: httpx.AsyncClient, change: Any, status: int
+    ]:
+        with subtests.test(change=change, status=status):
+            answer = await ada.post("/api/v1/me/password", json=change)
+
+            assert answer.status_code == status
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert "hunter2" not in answer.text.replace("body.hunter2", "")
+            assert PASSWORD not in answer.text
+
+
+async def test_json_that_is_none_is_refused(
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
-    answer = await ada.post("/api/v1/me/password", json=change)
-
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert "hunter2" not in answer.text.replace("body.hunter2", "")
-    assert PASSWORD not in answer.text
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b'{"current": "\\ud800", "new": "\\ud800\\ud800"}', b'{"\\ud800": 1}', b"{", b"", b"\xff", b"[" * 60_000, b"null", b"NaN"],
-)  # fmt: skip
-async def test_json_that_is_none_is_refused(ada: httpx.AsyncClient, body: bytes) -> None:
     headers = {"content-type": "application/json"}
 
-    answer = await ada.post("/api/v1/me/password", content=body, headers=headers)
+    for body in [
+        b'{"current": "\\ud800", "new": "\\ud800\\ud800"}',
+        b'{"\\ud800": 1}',
+        b"{",
+        b"",
+        b"\xff",
+        b"[" * 60_000,
+        b"null",
+        b"NaN",
+    ]:
+        with subtests.test(body=body):
+            answer = await ada.post("/api/v1/me/password", content=body, headers=headers)
 
-    assert answer.status_code in {400, 422}
-    assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.status_code in {400, 422}
+            assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.asvs("V3.5.2")
-@pytest.mark.parametrize(
-    "content_type",
-    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""],
-)
-async def test_what_a_form_could_send_is_no_json(ada: httpx.AsyncClient, content_type: str) -> None:
+async def test_what_a_form_could_send_is_no_json(
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
     body = b'{"current": "correct horse", "new": "battery staple"}'
 
-    answer = await ada.post(
-        "/api/v1/me/password", content=body, headers={"content-type": content_type}
-    )
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+    ]:
+        with subtests.test(content_type=content_type):
+            answer = await ada.post(
+                "/api/v1/me/password", content=body, headers={"content-type": content_type}
+            )
 
-    assert answer.status_code == 415
+            assert answer.status_code == 415
 
 
 @pytest.mark.asvs("V7.5.2")
@@ -183,9 +195,10 @@ async def test_an_admin_creates_and_finds_accounts(root: httpx.AsyncClient) -> N
     assert [user["name"] for user in found["items"]] == ["Grace"]
 
 
-@pytest.mark.parametrize(
-    ("user", "status"),
-    [
+async def test_an_account_that_will_not_do_is_refused(
+    root: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for user, status in [
         ({"email": "root@example.org"}, 409),
         ({"email": "no address"}, 422),
         ({"email": "a@b", "roles": ["Not A Role"]}, 422),
@@ -194,12 +207,9 @@ async def test_an_admin_creates_and_finds_accounts(root: httpx.AsyncClient) -> N
         ({"email": "a@b", "name": "x\u0000"}, 422),
         ({"email": "a@b", "is_admin": True}, 422),
         ({}, 422),
-    ],
-)
-async def test_an_account_that_will_not_do_is_refused(
-    root: httpx.AsyncClient, user: dict[str, Any], status: int
-) -> None:
-    assert (await root.post("/api/v1/users", json=user)).status_code == status
+    ]:
+        with subtests.test(user=user, status=status):
+            assert (await root.post("/api/v1/users", json=user)).status_code == status
 
 
 async def test_an_admin_changes_an_account(door: Door, root: httpx.AsyncClient) -> None:
@@ -231,15 +241,20 @@ async def test_the_last_admin_stays_as_they_are(root: httpx.AsyncClient) -> None
 
 
 @pytest.mark.asvs("V2.2.1")
-@pytest.mark.parametrize(
-    "change", [{"is_active": 1}, {"is_active": "yes"}, {"name": 1}, {"roles": "admin"}, {"email": "a@b"}]
-)  # fmt: skip
 async def test_nothing_is_converted_and_nothing_unknown_taken(
-    door: Door, root: httpx.AsyncClient, change: dict[str, Any]
+    door: Door, root: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     user = await door.has("eve@example.org")
 
-    assert (await root.patch(f"/api/v1/users/{user.id}", json=change)).status_code == 422
+    for change in [
+        {"is_active": 1},
+        {"is_active": "yes"},
+        {"name": 1},
+        {"roles": "admin"},
+        {"email": "a@b"},
+    ]:
+        with subtests.test(change=change):
+            assert (await root.patch(f"/api/v1/users/{user.id}", json=change)).status_code == 422
 
 
 async def test_an_admin_steps_back(door: Door, root: httpx.AsyncClient) -> None:
@@ -267,17 +282,25 @@ async def test_an_admin_ends_all_sessions_of_an_account(
     assert answer.json() == {"ended": 2}
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/api/v1/users?limit=0", "/api/v1/users?limit=101", "/api/v1/users?limit=x", "/api/v1/users?after=x",
-     "/api/v1/users?search=%00", "/api/v1/users?limit=99999999999999999999999", "/api/v1/users/x", "/api/v1/me/sessions?limit=-1"],
-)  # fmt: skip
 @pytest.mark.asvs("V1.4.2")
-async def test_what_cannot_be_is_refused(root: httpx.AsyncClient, path: str) -> None:
-    answer = await root.get(path)
+async def test_what_cannot_be_is_refused(
+    root: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for path in [
+        "/api/v1/users?limit=0",
+        "/api/v1/users?limit=101",
+        "/api/v1/users?limit=x",
+        "/api/v1/users?after=x",
+        "/api/v1/users?search=%00",
+        "/api/v1/users?limit=99999999999999999999999",
+        "/api/v1/users/x",
+        "/api/v1/me/sessions?limit=-1",
+    ]:
+        with subtests.test(path=path):
+            answer = await root.get(path)
 
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"]
+            assert answer.status_code == 422
+            assert answer.json()["errors"][0]["field"]
 
 
 async def test_the_api_describes_itself_without_foreign_assets(ada: httpx.AsyncClient) -> None:

@@ -28,15 +28,18 @@ class Behind(Store):
         return ("0002",)
 
 
-@pytest.mark.parametrize("name", FILES)
 async def test_a_file_may_be_kept_and_is_asked_for_by_its_tag(
-    browser: httpx.AsyncClient, name: str
+    browser: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
-    first = await browser.get(f"/static/{name}")
-    again = await browser.get(f"/static/{name}", headers={"if-none-match": first.headers["etag"]})
+    for name in FILES:
+        with subtests.test(name=name):
+            first = await browser.get(f"/static/{name}")
+            again = await browser.get(
+                f"/static/{name}", headers={"if-none-match": first.headers["etag"]}
+            )
 
-    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
-    assert first.headers["cache-control"] == "public, max-age=300"
+            assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+            assert first.headers["cache-control"] == "public, max-age=300"
 
 
 async def test_an_address_with_its_version_is_kept_for_ever(browser: httpx.AsyncClient) -> None:
@@ -64,12 +67,13 @@ async def test_the_manifest_names_the_project_and_icons_that_exist(make_door: Ma
     assert {icon.status_code for icon in icons} == {200}
 
 
-@pytest.mark.parametrize("path", ["/", "/login", "/healthz", "/static/style.css"])
-async def test_a_head_request_is_answered_as_its_get(door: Door, path: str) -> None:
-    async with door.client() as client:
-        answers = [await client.request(method, path) for method in ("HEAD", "GET")]
+async def test_a_head_request_is_answered_as_its_get(door: Door, subtests: pytest.Subtests) -> None:
+    for path in ["/", "/login", "/healthz", "/static/style.css"]:
+        with subtests.test(path=path):
+            async with door.client() as client:
+                answers = [await client.request(method, path) for method in ("HEAD", "GET")]
 
-    assert answers[0].status_code == answers[1].status_code
+            assert answers[0].status_code == answers[1].status_code
 
 
 async def test_a_ready_service_says_so(door: Door) -> None:

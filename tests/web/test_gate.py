@@ -64,32 +64,35 @@ async def test_a_person_without_a_session_is_sent_to_sign_in_and_back(door: Door
     assert answer.headers["location"] == "/login?next=/gradio/reports/a%2520b%3Fx%3D1%26y%3D%252F"
 
 
-@pytest.mark.parametrize("path", ["//evil.example/x", "/x\\y", "/" + "x" * 3000])
 async def test_where_it_does_not_lead_back_safely_it_leads_to_sign_in_alone(
-    door: Door, path: str
+    door: Door, subtests: pytest.Subtests
 ) -> None:
-    async with door.client(**BROWSER) as browser:
-        answer = await browser.get(httpx.URL("http://localhost", path=path))
+    for path in ["//evil.example/x", "/x\\y", "/" + "x" * 3000]:
+        with subtests.test(path=path):
+            async with door.client(**BROWSER) as browser:
+                answer = await browser.get(httpx.URL("http://localhost", path=path))
 
-    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+            assert (answer.status_code, answer.headers["location"]) == (303, "/login")
 
 
-@pytest.mark.parametrize(
-    ("method", "headers"),
-    [("GET", {}), ("GET", {"accept": "application/json"}), ("POST", BROWSER),
-     ("GET", {"accept": "text/html", "sec-fetch-mode": "cors"})],
-)  # fmt: skip
 async def test_a_program_without_a_session_is_told_where_to_sign_in(
-    door: Door, method: str, headers: dict[str, str]
+    door: Door, subtests: pytest.Subtests
 ) -> None:
-    async with door.client() as client:
-        answer = await client.request(method, "/gradio/size", headers=headers)
+    for method, headers in [
+        ("GET", {}),
+        ("GET", {"accept": "application/json"}),
+        ("POST", BROWSER),
+        ("GET", {"accept": "text/html", "sec-fetch-mode": "cors"}),
+    ]:
+        with subtests.test(method=method, headers=headers):
+            async with door.client() as client:
+                answer = await client.request(method, "/gradio/size", headers=headers)
 
-    assert answer.status_code == 401
-    if "html" not in answer.headers["content-type"]:
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["login"] == "/login"
-        assert answer.json()["error"] == "Connection errored out. "
+            assert answer.status_code == 401
+            if "html" not in answer.headers["content-type"]:
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert answer.json()["login"] == "/login"
+                assert answer.json()["error"] == "Connection errored out. "
 
 
 @pytest.mark.asvs("V7.2.1")
@@ -182,19 +185,20 @@ async def test_only_activity_keeps_a_session_awake(door: Door) -> None:
 
 
 @pytest.mark.asvs("V16.5.3")
-@pytest.mark.parametrize("path", ["/gradio/", "/", "/login", "/api/v1/me"])
 async def test_a_store_that_is_gone_makes_nobody_anonymous(
-    door: Door, make_door: MakeDoor, path: str
+    door: Door, make_door: MakeDoor, subtests: pytest.Subtests
 ) -> None:
     token = (await door.opened((await door.has()).email)).token
     broken = make_door(lambda _: without_store(door.app))
 
-    async with broken.client(cookie=f"gradioapp-session={token}") as client:
-        answer = await client.get(path)
+    for path in ["/gradio/", "/", "/login", "/api/v1/me"]:
+        with subtests.test(path=path):
+            async with broken.client(cookie=f"gradioapp-session={token}") as client:
+                answer = await client.get(path)
 
-    assert answer.status_code == 503
-    assert int(answer.headers["retry-after"]) > 0
-    assert answer.json()["type"] == "urn:gradioapp:problem:store-unavailable"
+            assert answer.status_code == 503
+            assert int(answer.headers["retry-after"]) > 0
+            assert answer.json()["type"] == "urn:gradioapp:problem:store-unavailable"
 
 
 async def test_without_a_store_assets_and_liveness_still_answer(make_door: MakeDoor) -> None:
@@ -228,56 +232,69 @@ async def test_an_address_nobody_named_asks_for_a_session_first(
 
 
 @pytest.mark.asvs("V4.1.4")
-@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW", "get", "PROPFIND"])
-async def test_an_unknown_method_is_refused(ada: httpx.AsyncClient, method: str) -> None:
+async def test_an_unknown_method_is_refused(
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
     transport = ada._transport
-    request = ada.build_request("GET", "/gradio/half")
-    request.method = method
+    for method in ["TRACE", "CONNECT", "BREW", "get", "PROPFIND"]:
+        with subtests.test(method=method):
+            request = ada.build_request("GET", "/gradio/half")
+            request.method = method
 
-    answer = await transport.handle_async_request(request)
+            answer = await transport.handle_async_request(request)
 
-    assert answer.status_code == 405
-    assert "GET" in answer.headers["allow"]
+            assert answer.status_code == 405
+            assert "GET" in answer.headers["allow"]
 
 
 @pytest.mark.asvs("V4.1.4")
-@pytest.mark.parametrize(
-    ("method", "path"), [("DELETE", "/login"), ("PUT", "/api/v1/me"), ("POST", "/healthz"), ("POST", "/static/style.css")]
-)  # fmt: skip
 async def test_a_method_an_address_does_not_know_is_refused(
-    ada: httpx.AsyncClient, method: str, path: str
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
-    answer = await ada.request(method, path)
+    for method, path in [
+        ("DELETE", "/login"),
+        ("PUT", "/api/v1/me"),
+        ("POST", "/healthz"),
+        ("POST", "/static/style.css"),
+    ]:
+        with subtests.test(method=method, path=path):
+            answer = await ada.request(method, path)
 
-    assert answer.status_code == 405
-    assert "GET" in answer.headers["allow"]
+            assert answer.status_code == 405
+            assert "GET" in answer.headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/%00", "/login%00", "/gradio/%0a", "/%7f", "/static/%00.css"])
-async def test_a_control_character_in_a_path_is_refused(ada: httpx.AsyncClient, path: str) -> None:
-    assert (await ada.get(path)).status_code == 400
+async def test_a_control_character_in_a_path_is_refused(
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for path in ["/%00", "/login%00", "/gradio/%0a", "/%7f", "/static/%00.css"]:
+        with subtests.test(path=path):
+            assert (await ada.get(path)).status_code == 400
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+async def test_an_odd_path_is_nothing_worse_than_unknown(
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for path in [
         "/%ff",
         "/%ED%A0%80",
         "/%c3%28",
         "/static/..%2f..%2fgate.py",
         "/static/%2e%2e/gate.py",
         "/..%2flogin",
-    ],
-)
-async def test_an_odd_path_is_nothing_worse_than_unknown(ada: httpx.AsyncClient, path: str) -> None:
-    assert (await ada.get(path)).status_code in {400, 404}
+    ]:
+        with subtests.test(path=path):
+            assert (await ada.get(path)).status_code in {400, 404}
 
 
-@pytest.mark.parametrize("path", ["http://localhost/login", "*", "", "login"])
-async def test_what_does_not_begin_as_a_path_is_refused(door: Door, path: str) -> None:
-    start, _ = await door.asked(path)
+async def test_what_does_not_begin_as_a_path_is_refused(
+    door: Door, subtests: pytest.Subtests
+) -> None:
+    for path in ["http://localhost/login", "*", "", "login"]:
+        with subtests.test(path=path):
+            start, _ = await door.asked(path)
 
-    assert start["status"] == 400
+            assert start["status"] == 400
 
 
 def chunks(taken: list[int], *, count: int, size: int = 1024 * 1024) -> AsyncIterator[bytes]:
@@ -290,33 +307,35 @@ def chunks(taken: list[int], *, count: int, size: int = 1024 * 1024) -> AsyncIte
     return stream()
 
 
-@pytest.mark.parametrize("path", ["/login", "/setup", "/logout", "/api/v1/me/password"])
 async def test_200_announced_megabytes_are_refused_unread(
-    ada: httpx.AsyncClient, path: str
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
-    taken: list[int] = []
+    for path in ["/login", "/setup", "/logout", "/api/v1/me/password"]:
+        with subtests.test(path=path):
+            taken: list[int] = []
 
-    answer = await ada.post(
-        path,
-        content=chunks(taken, count=200),
-        headers={"content-length": str(200 * 1024 * 1024), "content-type": "application/x-www-form-urlencoded"},
-    )  # fmt: skip
+            answer = await ada.post(
+                path,
+                content=chunks(taken, count=200),
+                headers={"content-length": str(200 * 1024 * 1024), "content-type": "application/x-www-form-urlencoded"},
+            )  # fmt: skip
 
-    assert answer.status_code == 413
-    assert taken == []
+            assert answer.status_code == 413
+            assert taken == []
 
 
-@pytest.mark.parametrize("path", ["/login", "/setup", "/logout", "/gradio/size"])
 async def test_200_unannounced_megabytes_are_refused_at_the_limit(
-    ada: httpx.AsyncClient, path: str
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
-    taken: list[int] = []
-    headers = {"content-type": "application/x-www-form-urlencoded"}
+    for path in ["/login", "/setup", "/logout", "/gradio/size"]:
+        with subtests.test(path=path):
+            taken: list[int] = []
+            headers = {"content-type": "application/x-www-form-urlencoded"}
 
-    answer = await ada.post(path, content=chunks(taken, count=200), headers=headers)
+            answer = await ada.post(path, content=chunks(taken, count=200), headers=headers)
 
-    assert answer.status_code == 413
-    assert len(taken) <= 2
+            assert answer.status_code == 413
+            assert len(taken) <= 2
 
 
 async def test_an_unannounced_json_body_is_counted_too(ada: httpx.AsyncClient) -> None:
@@ -342,15 +361,16 @@ async def test_each_address_has_its_own_limit(
 
 
 @pytest.mark.asvs("V4.2.1")
-@pytest.mark.parametrize("length", ["x", "-1", "1e3", "1.0", "٣", "", "9" * 30])
 async def test_a_content_length_that_is_no_number_is_refused(
-    ada: httpx.AsyncClient, length: str
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
-    answer = await ada.post(
-        "/gradio/size", content=chunks([], count=1, size=1), headers=[(b"content-length", length.encode())]
-    )  # fmt: skip
+    for length in ["x", "-1", "1e3", "1.0", "٣", "", "9" * 30]:
+        with subtests.test(length=length):
+            answer = await ada.post(
+                "/gradio/size", content=chunks([], count=1, size=1), headers=[(b"content-length", length.encode())]
+            )  # fmt: skip
 
-    assert answer.status_code == 400
+            assert answer.status_code == 400
 
 
 @pytest.mark.asvs("V4.2.1")
@@ -367,21 +387,31 @@ async def test_too_many_headers_are_refused(ada: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.asvs("V3.4.4", "V3.4.5", "V3.4.6", "V3.4.8", "V3.2.1")
-@pytest.mark.parametrize(
-    "path", ["/login", "/healthz", "/nothing", "/gradio/", "/gradio/boom", "/static/style.css", "/static/no", "/%00"]
-)  # fmt: skip
-async def test_every_answer_carries_the_security_headers(ada: httpx.AsyncClient, path: str) -> None:
-    headers = (await ada.get(path)).headers
+async def test_every_answer_carries_the_security_headers(
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for path in [
+        "/login",
+        "/healthz",
+        "/nothing",
+        "/gradio/",
+        "/gradio/boom",
+        "/static/style.css",
+        "/static/no",
+        "/%00",
+    ]:
+        with subtests.test(path=path):
+            headers = (await ada.get(path)).headers
 
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "same-origin"
-    assert headers["x-frame-options"] == "DENY"
-    assert headers["cross-origin-opener-policy"] == "same-origin"
-    assert headers["cross-origin-resource-policy"] == "same-origin"
-    assert "microphone=(self)" in headers["permissions-policy"]
-    assert "frame-ancestors 'none'" in headers["content-security-policy"]
-    assert len(headers["x-request-id"]) == 32
-    assert "strict-transport-security" not in headers
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "same-origin"
+            assert headers["x-frame-options"] == "DENY"
+            assert headers["cross-origin-opener-policy"] == "same-origin"
+            assert headers["cross-origin-resource-policy"] == "same-origin"
+            assert "microphone=(self)" in headers["permissions-policy"]
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert len(headers["x-request-id"]) == 32
+            assert "strict-transport-security" not in headers
 
 
 @pytest.mark.asvs("V3.4.3")
@@ -398,12 +428,15 @@ async def test_our_own_pages_may_run_no_script(browser: httpx.AsyncClient) -> No
 
 
 @pytest.mark.asvs("V3.4.1")
-@pytest.mark.parametrize("path", ["/login", "/healthz", "/nothing", "/static/style.css"])
-async def test_over_https_every_answer_asks_for_https(prod: Door, path: str) -> None:
-    async with prod.client(base="https://app.example.org") as client:
-        headers = (await client.get(path)).headers
+async def test_over_https_every_answer_asks_for_https(
+    prod: Door, subtests: pytest.Subtests
+) -> None:
+    for path in ["/login", "/healthz", "/nothing", "/static/style.css"]:
+        with subtests.test(path=path):
+            async with prod.client(base="https://app.example.org") as client:
+                headers = (await client.get(path)).headers
 
-    assert headers["strict-transport-security"] == "max-age=63072000; includeSubDomains"
+            assert headers["strict-transport-security"] == "max-age=63072000; includeSubDomains"
 
 
 @pytest.mark.asvs("V3.4.2", "V13.4.6")
@@ -420,9 +453,12 @@ async def test_a_script_gets_no_policy_it_would_need_as_a_worker(ada: httpx.Asyn
 
 
 @pytest.mark.asvs("V14.3.2")
-@pytest.mark.parametrize("path", ["/login", "/gradio/", "/api/v1/me", "/nothing", "/healthz"])
-async def test_nobody_keeps_what_does_not_say_so(ada: httpx.AsyncClient, path: str) -> None:
-    assert (await ada.get(path)).headers["cache-control"] == "private, no-store"
+async def test_nobody_keeps_what_does_not_say_so(
+    ada: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for path in ["/login", "/gradio/", "/api/v1/me", "/nothing", "/healthz"]:
+        with subtests.test(path=path):
+            assert (await ada.get(path)).headers["cache-control"] == "private, no-store"
 
 
 @pytest.mark.asvs("V16.5.1", "V16.5.4")

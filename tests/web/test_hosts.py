@@ -10,27 +10,54 @@ from tests.web.conftest import Door, MakeDoor
 PUBLIC = "https://app.example.org"
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["127.0.0.1", "localhost:8080", "127.0.0.1:9999", "[::1]:8080", "[::1]", "demo.localhost:1", "LOCALHOST", "127.5.4.3"],
-)  # fmt: skip
-async def test_in_dev_every_loopback_name_and_port_is_ours(door: Door, host: str) -> None:
-    async with door.client() as client:
-        assert (await client.get("/login", headers={"host": host})).status_code == 200
+async def test_in_dev_every_loopback_name_and_port_is_ours(
+    door: Door, subtests: pytest.Subtests
+) -> None:
+    for host in [
+        "127.0.0.1",
+        "localhost:8080",
+        "127.0.0.1:9999",
+        "[::1]:8080",
+        "[::1]",
+        "demo.localhost:1",
+        "LOCALHOST",
+        "127.5.4.3",
+    ]:
+        with subtests.test(host=host):
+            async with door.client() as client:
+                assert (await client.get("/login", headers={"host": host})).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["evil.example", "testserver", "localhost.evil.example", "localhost:80:80", "localhost:x", "[::1", "::1", "",
-     "x/login", "localhost@evil.example", "localhost/", "10.0.0.1", "localhost:123456", "user@localhost", "x/login.localhost", "a b.localhost", "<b>.localhost", "[::2]"],
-)  # fmt: skip
-async def test_an_unknown_host_is_refused_without_being_repeated(door: Door, host: str) -> None:
-    async with door.client() as client:
-        answer = await client.get("/login", headers={"host": host})
+async def test_an_unknown_host_is_refused_without_being_repeated(
+    door: Door, subtests: pytest.Subtests
+) -> None:
+    for host in [
+        "evil.example",
+        "testserver",
+        "localhost.evil.example",
+        "localhost:80:80",
+        "localhost:x",
+        "[::1",
+        "::1",
+        "",
+        "x/login",
+        "localhost@evil.example",
+        "localhost/",
+        "10.0.0.1",
+        "localhost:123456",
+        "user@localhost",
+        "x/login.localhost",
+        "a b.localhost",
+        "<b>.localhost",
+        "[::2]",
+    ]:
+        with subtests.test(host=host):
+            async with door.client() as client:
+                answer = await client.get("/login", headers={"host": host})
 
-    assert answer.status_code == 400
-    assert answer.json()["title"] == "Unknown host"
-    assert "evil" not in answer.text
+            assert answer.status_code == 400
+            assert answer.json()["title"] == "Unknown host"
+            assert "evil" not in answer.text
 
 
 async def test_two_host_headers_are_refused(door: Door) -> None:
@@ -40,14 +67,21 @@ async def test_two_host_headers_are_refused(door: Door) -> None:
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [("app.example.org", 200), ("APP.example.org:443", 200), ("app.example.org:80", 400), ("localhost", 400),
-     ("127.0.0.1", 400), ("example.org", 400), ("app.example.org.", 400)],
-)  # fmt: skip
-async def test_in_prod_exactly_the_public_name_is_ours(prod: Door, host: str, status: int) -> None:
-    async with prod.client(base=PUBLIC) as client:
-        assert (await client.get("/login", headers={"host": host})).status_code == status
+async def test_in_prod_exactly_the_public_name_is_ours(
+    prod: Door, subtests: pytest.Subtests
+) -> None:
+    for host, status in [
+        ("app.example.org", 200),
+        ("APP.example.org:443", 200),
+        ("app.example.org:80", 400),
+        ("localhost", 400),
+        ("127.0.0.1", 400),
+        ("example.org", 400),
+        ("app.example.org.", 400),
+    ]:
+        with subtests.test(host=host, status=status):
+            async with prod.client(base=PUBLIC) as client:
+                assert (await client.get("/login", headers={"host": host})).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
@@ -80,21 +114,21 @@ async def test_what_stands_behind_sees_the_public_address_whatever_headers_say(p
 
 
 @pytest.mark.asvs("V4.1.3")
-@pytest.mark.parametrize(
-    ("peer", "said", "address"),
-    [("192.0.2.9", "6.6.6.6", "192.0.2.9"),
-     ("10.0.0.1", "203.0.113.5", "203.0.113.5"),
-     ("10.0.0.1", "6.6.6.6, 203.0.113.5, 10.0.0.2", "203.0.113.5"),
-     ("10.0.0.1", "6.6.6.6, nonsense", "10.0.0.1"),
-     ("10.0.0.1", "", "10.0.0.1"),
-     ("10.0.0.1", "10.0.0.3", "10.0.0.3"),
-     ("::ffff:10.0.0.1", "2001:db8::1", "2001:db8::1"),
-     ("", "6.6.6.6", "")],
-)  # fmt: skip
-async def test_only_a_trusted_proxy_is_believed(peer: str, said: str, address: str) -> None:
+async def test_only_a_trusted_proxy_is_believed(subtests: pytest.Subtests) -> None:
     settings = load(env_file=None, environment="test", trusted_proxies="10.0.0.0/8")
 
-    assert Proxies(settings).client(peer, said) == address
+    for peer, said, address in [
+        ("192.0.2.9", "6.6.6.6", "192.0.2.9"),
+        ("10.0.0.1", "203.0.113.5", "203.0.113.5"),
+        ("10.0.0.1", "6.6.6.6, 203.0.113.5, 10.0.0.2", "203.0.113.5"),
+        ("10.0.0.1", "6.6.6.6, nonsense", "10.0.0.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "10.0.0.3", "10.0.0.3"),
+        ("::ffff:10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ("", "6.6.6.6", ""),
+    ]:
+        with subtests.test(peer=peer, said=said, address=address):
+            assert Proxies(settings).client(peer, said) == address
 
 
 async def test_without_trusted_proxies_the_peer_is_the_client(door: Door) -> None:

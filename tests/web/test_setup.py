@@ -60,12 +60,15 @@ async def test_what_is_not_right_is_said_and_the_rest_kept(
     assert (await browser.post("/setup", data=again)).status_code == 303
 
 
-@pytest.mark.parametrize("link", ["", "x", "a.b.c", "x" * 5000, "\0"])
-async def test_a_link_that_is_not_ours_opens_nothing(browser: httpx.AsyncClient, link: str) -> None:
-    answer = await browser.get("/setup", params={"token": link})
+async def test_a_link_that_is_not_ours_opens_nothing(
+    browser: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for link in ["", "x", "a.b.c", "x" * 5000, "\0"]:
+        with subtests.test(link=link):
+            answer = await browser.get("/setup", params={"token": link})
 
-    assert answer.status_code == 403
-    assert "gradioapp users create" in answer.text
+            assert answer.status_code == 403
+            assert "gradioapp users create" in answer.text
 
 
 @pytest.mark.asvs("V2.3.1")

@@ -48,9 +48,14 @@ async def test_over_https_both_cookies_are_bound_to_this_host(prod: Door) -> Non
 
 
 @pytest.mark.asvs("V6.3.8")
-@pytest.mark.parametrize(
-    ("email", "password"),
-    [
+async def test_every_refusal_looks_the_same_and_leaves_the_form_usable(
+    door: Door, subtests: pytest.Subtests
+) -> None:
+    await door.has()
+    closed = await door.has("closed@example.org")
+    await door.app.disable_user(Caller.operator(), closed.id)
+
+    for email, password in [
         (ADA, "wrong password"),
         ("nobody@example.org", PASSWORD),
         ("closed@example.org", PASSWORD),
@@ -63,24 +68,19 @@ async def test_over_https_both_cookies_are_bound_to_this_host(prod: Door) -> Non
         ("ada\0@example.org", PASSWORD),
         ("x" * 5000, PASSWORD),
         ("<script>alert(1)</script>", PASSWORD),
-    ],
-)
-async def test_every_refusal_looks_the_same_and_leaves_the_form_usable(
-    door: Door, browser: httpx.AsyncClient, email: str, password: str
-) -> None:
-    await door.has()
-    closed = await door.has("closed@example.org")
-    await door.app.disable_user(Caller.operator(), closed.id)
+    ]:
+        with subtests.test(email=email[:30], password=password[:30], length=len(password)):
+            async with door.client(**BROWSER) as browser:
+                answer = await sign_in(browser, email, password, next="/gradio/?tab=2")
+                form = {"csrf_token": token_of(answer), "username": ADA, "password": PASSWORD}
+                again = await browser.post("/login", data=form)
 
-    answer = await sign_in(browser, email, password, next="/gradio/?tab=2")
-
-    assert answer.status_code == 401
-    assert 'role="alert">E-mail and password do not match.<' in answer.text
-    assert 'value="/gradio/?tab=2"' in answer.text
-    assert "<script" not in answer.text
-    assert password == "" or password not in answer.text
-    again = {"csrf_token": token_of(answer), "username": ADA, "password": PASSWORD}
-    assert (await browser.post("/login", data=again)).status_code == 303
+            assert answer.status_code == 401
+            assert 'role="alert">E-mail and password do not match.<' in answer.text
+            assert 'value="/gradio/?tab=2"' in answer.text
+            assert "<script" not in answer.text
+            assert password == "" or password not in answer.text
+            assert again.status_code == 303
 
 
 @pytest.mark.asvs("V6.2.9")
@@ -156,9 +156,12 @@ async def test_another_tab_does_not_spoil_the_form(door: Door, browser: httpx.As
 
 
 @pytest.mark.asvs("V1.1.1", "V1.3.3")
-@pytest.mark.parametrize(
-    "body",
-    [
+async def test_a_form_that_cannot_be_read_is_refused_and_offered_again(
+    browser: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    for body in [
         b"username=a&username=b",
         b"password=%ED%A0%80",
         b"password=%FF",
@@ -166,27 +169,25 @@ async def test_another_tab_does_not_spoil_the_form(door: Door, browser: httpx.As
         b"password=%zz",
         b"password=%",
         b"&".join(b"f%d=1" % n for n in range(50)),
-    ],
-)
-async def test_a_form_that_cannot_be_read_is_refused_and_offered_again(
-    browser: httpx.AsyncClient, body: bytes
-) -> None:
-    headers = {"content-type": "application/x-www-form-urlencoded"}
+    ]:
+        with subtests.test(body=body):
+            answer = await browser.post("/login", content=body, headers=headers)
 
-    answer = await browser.post("/login", content=body, headers=headers)
-
-    assert answer.status_code == 400
-    assert token_of(answer)
+            assert answer.status_code == 400
+            assert token_of(answer)
 
 
 @pytest.mark.asvs("V4.1.1")
-@pytest.mark.parametrize(
-    "content_type", ["multipart/form-data; boundary=x", "application/json", "text/plain", ""]
-)
-async def test_a_form_comes_as_a_form(browser: httpx.AsyncClient, content_type: str) -> None:
-    answer = await browser.post("/login", content=b"x", headers={"content-type": content_type})
+async def test_a_form_comes_as_a_form(
+    browser: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for content_type in ["multipart/form-data; boundary=x", "application/json", "text/plain", ""]:
+        with subtests.test(content_type=content_type):
+            answer = await browser.post(
+                "/login", content=b"x", headers={"content-type": content_type}
+            )
 
-    assert answer.status_code == 415
+            assert answer.status_code == 415
 
 
 @pytest.mark.asvs("V7.2.4")
@@ -276,24 +277,62 @@ async def test_each_attempt_is_logged_without_what_was_typed(
 
 
 @pytest.mark.asvs("V1.2.2", "V3.7.2")
-@pytest.mark.parametrize(
-    "text",
-    ["/gradio/", "/gradio/?a=b&c=/d", "/", "/a#b", "/gradio/?next=https://x", "/%C3%A4", "/a:b@c", "/x" * 1024],
-)  # fmt: skip
-def test_an_address_of_ours_is_safe_to_go_to(text: str) -> None:
-    assert safe_next(text) == text
+def test_an_address_of_ours_is_safe_to_go_to(subtests: pytest.Subtests) -> None:
+    for text in [
+        "/gradio/",
+        "/gradio/?a=b&c=/d",
+        "/",
+        "/a#b",
+        "/gradio/?next=https://x",
+        "/%C3%A4",
+        "/a:b@c",
+        "/x" * 1024,
+    ]:
+        with subtests.test(text=text):
+            assert safe_next(text) == text
 
 
 @pytest.mark.asvs("V1.2.2", "V3.7.2")
-@pytest.mark.parametrize(
-    "text",
-    [None, "", "gradio", "https://evil.example", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil",
-     "/\t/evil.example", "/\n/evil.example", " /x", "/x y", "javascript:alert(1)", "/%2fevil.example", "/%5cevil.example",
-     "/%2F%2Fevil.example", "/%00", "/%0d%0aset-cookie:x", "/x\0", "/login", "/login/", "/login?next=/x", "/logout",
-     "/setup?token=x", "/%6cogin", "/ä", "/../x", "/x/../../y", "/./x", "/%2e%2e/x", "/x" * 1025, "/\ud800", "http:/x", "?x", "#x"],
-)  # fmt: skip
-def test_any_other_address_is_not(text: str | None) -> None:
-    assert safe_next(text) is None
+def test_any_other_address_is_not(subtests: pytest.Subtests) -> None:
+    for text in [
+        None,
+        "",
+        "gradio",
+        "https://evil.example",
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "\\\\evil",
+        "/\t/evil.example",
+        "/\n/evil.example",
+        " /x",
+        "/x y",
+        "javascript:alert(1)",
+        "/%2fevil.example",
+        "/%5cevil.example",
+        "/%2F%2Fevil.example",
+        "/%00",
+        "/%0d%0aset-cookie:x",
+        "/x\0",
+        "/login",
+        "/login/",
+        "/login?next=/x",
+        "/logout",
+        "/setup?token=x",
+        "/%6cogin",
+        "/ä",
+        "/../x",
+        "/x/../../y",
+        "/./x",
+        "/%2e%2e/x",
+        "/x" * 1025,
+        "/\ud800",
+        "http:/x",
+        "?x",
+        "#x",
+    ]:
+        with subtests.test(text=text):
+            assert safe_next(text) is None
 
 
 @pytest.mark.asvs("V3.7.2")

@@ -86,9 +86,8 @@ async def test_the_form_of_the_reporting_api_is_read_too(door: Door, lines: Line
     ]
 
 
-@pytest.mark.parametrize(
-    ("directive", "blocked", "add"),
-    [
+def test_the_line_says_what_its_author_can_write(subtests: pytest.Subtests) -> None:
+    for directive, blocked, add in [
         ("script-src", "eval", 'csp={"script-src": "\'unsafe-eval\'"}'),
         ("script-src", "wasm-eval", 'csp={"script-src": "\'wasm-unsafe-eval\'"}'),
         ("script-src-elem", "inline", "nothing: put the script into Blocks(head=…)"),
@@ -104,19 +103,17 @@ async def test_the_form_of_the_reporting_api_is_read_too(door: Door, lines: Line
         ("img-src", "http://images.example.com/a.png", "nothing: ask for it over https"),
         ("img-src", "http://127.0.0.1:9000/a.png", 'csp={"img-src": "http://127.0.0.1:9000"}'),
         ("base-uri", "https://evil.example", "nothing: a page keeps its base"),
-    ],
-)
-def test_the_line_says_what_its_author_can_write(directive: str, blocked: str, add: str) -> None:
-    (violation,) = read(effective_directive=directive, blocked_uri=blocked)
+    ]:
+        with subtests.test(directive=directive, blocked=blocked, add=add):
+            (violation,) = read(effective_directive=directive, blocked_uri=blocked)
 
-    assert violation.add.startswith(add)
-    assert "a:b@" not in violation.blocked
+            assert violation.add.startswith(add)
+            assert "a:b@" not in violation.blocked
 
 
 @pytest.mark.asvs("16.4.1", "16.2.5")
-@pytest.mark.parametrize(
-    "changed",
-    [
+def test_a_report_that_is_none_of_ours_or_forges_leaves_no_line(subtests: pytest.Subtests) -> None:
+    reports: list[dict[str, Any]] = [
         {"document_uri": "http://localhost/gradio/\n2026 [error] forged"},
         {"document_uri": "http://localhost/gradio/\u2028forged"},
         {"document_uri": "http://localhost/" + "x" * 300},
@@ -132,18 +129,20 @@ def test_the_line_says_what_its_author_can_write(directive: str, blocked: str, a
         {"blocked_uri": 'https://a"}b.example/'},
         {"blocked_uri": "https://[bad"},
         {"blocked_uri": None},
-    ],
-)
-def test_a_report_that_is_none_of_ours_or_forges_leaves_no_line(changed: dict[str, Any]) -> None:
-    assert read(**changed) == []
+    ]
+
+    for changed in reports:
+        with subtests.test(changed=changed):
+            assert read(**changed) == []
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe", b"1", b"{}", b'{"csp-report": 1}', b"[" * 16_000]
-)
-async def test_what_is_no_report_is_refused(door: Door, lines: Lines, content: bytes) -> None:
+async def test_what_is_no_report_is_refused(
+    door: Door, lines: Lines, subtests: pytest.Subtests
+) -> None:
     async with await door.signed_in() as ada:
-        assert await sends(ada, content) == 400
+        for content in [b"", b"{", b"\xff\xfe", b"1", b"{}", b'{"csp-report": 1}', b"[" * 16_000]:
+            with subtests.test(content=content[:20]):
+                assert await sends(ada, content) == 400
 
     assert not told(lines)
 
