@@ -21,16 +21,19 @@ def test_every_refusal_has_a_heading_and_no_heading_is_left_over() -> None:
     assert set(TITLES) == set(_refusals())
 
 
-@pytest.mark.parametrize("refusal", TITLES, ids=lambda refusal: refusal.__name__)
-def test_a_refusal_becomes_its_own_sentence_under_its_heading(
-    refusal: type[errors.DomainError],
-) -> None:
-    is_throttled = refusal is errors.SignInThrottled
-    error = errors.SignInThrottled(timedelta(seconds=9)) if is_throttled else refusal("A sentence.")
+def test_a_refusal_becomes_its_own_sentence_under_its_heading(subtests: pytest.Subtests) -> None:
+    for refusal in TITLES:
+        with subtests.test(refusal=refusal):
+            is_throttled = refusal is errors.SignInThrottled
+            error = (
+                errors.SignInThrottled(timedelta(seconds=9))
+                if is_throttled
+                else refusal("A sentence.")
+            )
 
-    popup = as_popup(error, request_id="7")
+            popup = as_popup(error, request_id="7")
 
-    assert (popup.message, popup.title) == (error.sentence, TITLES[refusal])
+            assert (popup.message, popup.title) == (error.sentence, TITLES[refusal])
 
 
 @pytest.mark.asvs("16.5.1")

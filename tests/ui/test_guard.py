@@ -179,19 +179,21 @@ async def test_of_gradios_many_patterns_those_of_an_event_are_tried_first(mounte
     assert set(tried[:2]) == {("POST", f"{_API}/queue/join"), ("GET", f"{_API}/queue/data")}
 
 
-@pytest.mark.parametrize(("method", "pattern", "verdict"), JUDGEMENTS)
-def test_an_address_asks_what_was_judged(method: str, pattern: str, verdict: Verdict) -> None:
+def test_an_address_asks_what_was_judged(subtests: pytest.Subtests) -> None:
     addresses = GradioAddresses(body_limit=10, upload_limit=20)
-    who = {"open": "anyone", "signed in": "signed in", "closed": "nobody"}[verdict]
+    for method, pattern, verdict in JUDGEMENTS:
+        with subtests.test(method=method, pattern=pattern, verdict=verdict):
+            who = {"open": "anyone", "signed in": "signed in", "closed": "nobody"}[verdict]
 
-    assert addresses.access(method, _sample(pattern)).who == who
+            assert addresses.access(method, _sample(pattern)).who == who
 
 
-@pytest.mark.parametrize("path", NOT_EVEN_THERE)
-def test_an_address_that_is_not_on_the_list_is_closed(path: str) -> None:
+def test_an_address_that_is_not_on_the_list_is_closed(subtests: pytest.Subtests) -> None:
     addresses = GradioAddresses(body_limit=10, upload_limit=20)
 
-    assert {addresses.access(m, path).who for m in ("GET", "HEAD", "POST")} == {"nobody"}
+    for path in NOT_EVEN_THERE:
+        with subtests.test(path=path):
+            assert {addresses.access(m, path).who for m in ("GET", "HEAD", "POST")} == {"nobody"}
 
 
 def test_our_mcp_server_is_there_when_it_is_switched_on_and_nothing_else_is() -> None:
@@ -207,11 +209,14 @@ def test_our_mcp_server_is_there_when_it_is_switched_on_and_nothing_else_is() ->
     assert {addresses.access(m, p).who for m, p in there} == {"signed in"}
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_methods_that_gradio_does_not_use_are_closed(method: str) -> None:
+def test_methods_that_gradio_does_not_use_are_closed(subtests: pytest.Subtests) -> None:
     addresses = GradioAddresses(body_limit=10, upload_limit=20)
 
-    assert {addresses.access(method, _sample(p)).who for _, p, _ in JUDGEMENTS} == {"nobody"}
+    for method in ["PUT", "PATCH", "DELETE", "OPTIONS"]:
+        with subtests.test(method=method):
+            assert {addresses.access(method, _sample(p)).who for _, p, _ in JUDGEMENTS} == {
+                "nobody"
+            }
 
 
 def test_only_a_request_that_brings_something_may_have_a_body() -> None:
@@ -295,16 +300,19 @@ async def test_a_file_of_the_server_cannot_be_named_as_an_input(
 
 
 @pytest.mark.asvs("5.3.2", "13.4.1")
-@pytest.mark.parametrize("address", ["file=/etc/passwd", "file//etc/passwd", "file=http://x.test/"])
-async def test_a_file_of_the_server_cannot_be_fetched(mounted: Mounts, address: str) -> None:
+async def test_a_file_of_the_server_cannot_be_fetched(
+    mounted: Mounts, subtests: pytest.Subtests
+) -> None:
     with gr.Blocks() as demo:
         gr.File()
     ada = await (await mounted(demo)).signed_in()
 
-    answer = await ada.http.get(f"{GRADIO}/gradio_api/{address}")
+    for address in ["file=/etc/passwd", "file//etc/passwd", "file=http://x.test/"]:
+        with subtests.test(address=address):
+            answer = await ada.http.get(f"{GRADIO}/gradio_api/{address}")
 
-    assert answer.status_code in {403, 404}, answer.text
-    assert "root:" not in answer.text
+            assert answer.status_code in {403, 404}, answer.text
+            assert "root:" not in answer.text
 
 
 DEEP: Final = "[" * 10_000 + "]" * 10_000

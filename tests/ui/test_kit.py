@@ -304,20 +304,15 @@ def test_an_event_that_is_not_there_names_those_that_are(app: Served) -> None:
         ada.call("/hidden")
 
 
-@pytest.mark.parametrize(
-    ("inputs", "named", "says"),
-    [
+def test_wrong_inputs_name_those_there_are(app: Served, subtests: pytest.Subtests) -> None:
+    for inputs, named, says in [
         (("a", "b"), {}, r"/summarize\(text\) was called with 2 inputs"),
         ((), {}, r"/summarize\(text\) was called without text"),
         ((), {"txt": "a"}, r"/summarize\(text\) has no input txt"),
         (("a",), {"text": "b"}, r"/summarize\(text\) was given text twice"),
-    ],
-)
-def test_wrong_inputs_name_those_there_are(
-    app: Served, inputs: tuple[Any, ...], named: dict[str, Any], says: str
-) -> None:
-    with pytest.raises(TypeError, match=says):
-        app.signed_in("ada@example.com").call("/summarize", *inputs, **named)
+    ]:
+        with subtests.test(inputs=inputs, named=named), pytest.raises(TypeError, match=says):
+            app.signed_in("ada@example.com").call("/summarize", *inputs, **named)
 
 
 def test_a_sign_in_ends_when_its_time_is_over(app: Served) -> None:

@@ -174,14 +174,17 @@ async def test_it_is_off_unless_it_is_switched_on(mounted: Mounts, tmp_path: Pat
 
 
 @pytest.mark.asvs("8.2.1", "8.3.1")
-@pytest.mark.parametrize("method", ["initialize", "tools/list", "tools/call"])
-async def test_nobody_gets_anything_without_a_token(house: House, method: str) -> None:
-    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "who"}}
+async def test_nobody_gets_anything_without_a_token(
+    house: House, subtests: pytest.Subtests
+) -> None:
+    for method in ["initialize", "tools/list", "tools/call"]:
+        with subtests.test(method=method):
+            message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "who"}}
 
-    answer = await posts(house.anonymous(), message)
+            answer = await posts(house.anonymous(), message)
 
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
 
 
 async def test_neither_sse_nor_the_schema_is_there(ada: Browser) -> None:
@@ -190,13 +193,16 @@ async def test_neither_sse_nor_the_schema_is_there(ada: Browser) -> None:
     assert [answer.status_code for answer in answers] == [404, 404, 404]
 
 
-@pytest.mark.parametrize("end", ["", "/", "/http", "/http/"])
-async def test_it_is_where_clients_expect_it_of_gradio(ada: Browser, end: str) -> None:
-    said = await asks(ada, "initialize", f"{MCP}{end}", protocolVersion="2025-06-18")
+async def test_it_is_where_clients_expect_it_of_gradio(
+    ada: Browser, subtests: pytest.Subtests
+) -> None:
+    for end in ["", "/", "/http", "/http/"]:
+        with subtests.test(end=end):
+            said = await asks(ada, "initialize", f"{MCP}{end}", protocolVersion="2025-06-18")
 
-    result = types.InitializeResult.model_validate(said["result"])
-    assert result.protocolVersion == "2025-06-18"
-    assert result.capabilities.tools is not None
+            result = types.InitializeResult.model_validate(said["result"])
+            assert result.protocolVersion == "2025-06-18"
+            assert result.capabilities.tools is not None
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -259,11 +265,12 @@ async def test_what_is_listed_are_public_events_that_the_roles_allow(
 
 
 @pytest.mark.asvs("8.2.1", "8.3.1")
-@pytest.mark.parametrize("name", ["who_1", "retrain", "private", "unheard-of", "note", "greet"])
-async def test_what_is_not_listed_is_unknown(bob: Browser, name: str) -> None:
-    said = await asks(bob, "tools/call", name=name, arguments={"word": 3})
+async def test_what_is_not_listed_is_unknown(bob: Browser, subtests: pytest.Subtests) -> None:
+    for name in ["who_1", "retrain", "private", "unheard-of", "note", "greet"]:
+        with subtests.test(name=name):
+            said = await asks(bob, "tools/call", name=name, arguments={"word": 3})
 
-    assert said["error"] == {"code": -32602, "message": "There is no such tool."}
+            assert said["error"] == {"code": -32602, "message": "There is no such tool."}
 
 
 @pytest.mark.asvs("8.2.1")
@@ -432,12 +439,13 @@ async def test_a_file_as_an_input_is_ones_own(ada: Browser, bob: Browser) -> Non
 
 
 @pytest.mark.asvs("1.3.6")
-@pytest.mark.parametrize("scheme", ["http", "https", "HTTP"])
-async def test_nothing_is_fetched_for_a_caller(ada: Browser, scheme: str) -> None:
-    result = await calls(ada, "show", file=f"{scheme}://127.0.0.1:9/secret")
+async def test_nothing_is_fetched_for_a_caller(ada: Browser, subtests: pytest.Subtests) -> None:
+    for scheme in ["http", "https", "HTTP"]:
+        with subtests.test(scheme=scheme):
+            result = await calls(ada, "show", file=f"{scheme}://127.0.0.1:9/secret")
 
-    assert result.isError
-    assert "fetches nothing" in text_of(result)
+            assert result.isError
+            assert "fetches nothing" in text_of(result)
 
 
 @pytest.mark.parametrize("url", ["data:text/plain;base64,%%%", "data:text/plain"])
@@ -541,11 +549,14 @@ async def test_resources_and_prompts_are_the_callers_too(ada: Browser, bob: Brow
     assert got.messages[0].content.text == "Greet Eve from ada@example.org"
 
 
-@pytest.mark.parametrize("uri", ["notes://a/b", "file:///etc/passwd", "notes://", 3])
-async def test_a_resource_that_is_not_there_is_not_found(ada: Browser, uri: object) -> None:
-    said = await asks(ada, "resources/read", uri=uri)
+async def test_a_resource_that_is_not_there_is_not_found(
+    ada: Browser, subtests: pytest.Subtests
+) -> None:
+    for uri in ["notes://a/b", "file:///etc/passwd", "notes://", 3]:
+        with subtests.test(uri=uri):
+            said = await asks(ada, "resources/read", uri=uri)
 
-    assert said["error"]["code"] == -32002
+            assert said["error"]["code"] == -32002
 
 
 # Messages
@@ -556,9 +567,10 @@ def test_the_protocols_versions_are_those_of_its_library() -> None:
 
 
 @pytest.mark.asvs("2.2.1", "16.5.1")
-@pytest.mark.parametrize(
-    ("message", "status"),
-    [
+async def test_what_is_no_message_is_refused_as_that(
+    ada: Browser, subtests: pytest.Subtests
+) -> None:
+    for message, status in [
         ("x", 400),
         ([], 400),
         ({}, 400),
@@ -572,12 +584,9 @@ def test_the_protocols_versions_are_those_of_its_library() -> None:
         ({"jsonrpc": "2.0", "id": 1, "method": "unheard-of"}, 200),
         ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"arguments": 3}}, 200),
         ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": []}}, 200),
-    ],
-)
-async def test_what_is_no_message_is_refused_as_that(
-    ada: Browser, message: Any, status: int
-) -> None:
-    assert (await posts(ada, message)).status_code == status
+    ]:
+        with subtests.test(message=message, status=status):
+            assert (await posts(ada, message)).status_code == status
 
 
 async def test_another_version_or_kind_of_body_is_refused(ada: Browser) -> None:

@@ -34,31 +34,29 @@ def sources(demo: gr.Blocks, directive: str = "script-src", **csp: Any) -> tuple
 
 
 @pytest.mark.asvs("3.4.3")
-@pytest.mark.parametrize(
-    "component",
-    [
+async def test_an_app_that_needs_nothing_may_not_evaluate(subtests: pytest.Subtests) -> None:
+    for component in [
         *(gr.Textbox, gr.Image, gr.Audio, gr.Video, gr.Chatbot, gr.Dataframe, gr.Code, gr.Gallery),
         *(gr.Markdown, gr.MultimodalTextbox, gr.AnnotatedImage, gr.Timer, gr.File, gr.JSON),
-    ],
-)
-async def test_an_app_that_needs_nothing_may_not_evaluate(component: Callable[[], Any]) -> None:
-    assert sources(blocks(component)) == ("'self'", "'nonce-{}'")
+    ]:
+        with subtests.test(component=component):
+            assert sources(blocks(component)) == ("'self'", "'nonce-{}'")
 
 
 async def test_a_chat_may_not_evaluate() -> None:
     assert "'unsafe-eval'" not in sources(gr.ChatInterface(lambda message, history: message))
 
 
-@pytest.mark.parametrize(
-    "component",
-    [
+async def test_an_app_with_a_component_that_evaluates_may(subtests: pytest.Subtests) -> None:
+    evaluating: list[Callable[[], Any]] = [
         *(gr.HTML, lambda: gr.HTML("x", js_on_load=None)),
         *(gr.ImageEditor, gr.Sketchpad, gr.Paint, gr.ImageMask),
         *(gr.LinePlot, gr.BarPlot, gr.ScatterPlot),
-    ],
-)
-async def test_an_app_with_a_component_that_evaluates_may(component: Callable[[], Any]) -> None:
-    assert "'unsafe-eval'" in sources(blocks(component))
+    ]
+
+    for component in evaluating:
+        with subtests.test(component=component):
+            assert "'unsafe-eval'" in sources(blocks(component))
 
 
 async def test_a_model_may_run_webassembly_and_no_more() -> None:
@@ -134,22 +132,21 @@ async def test_nothing_is_not_said_beside_something() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
+async def test_a_source_that_names_something_is_taken(subtests: pytest.Subtests) -> None:
+    for source in [
         *("'unsafe-eval'", "https://cdn.example.com/lib/a.js", "https://*.example.com:8443"),
         *("cdn.example.com", "http://127.0.0.1:9000", "http://localhost:9000", "http://[::1]:1"),
         *("blob:", "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"),
-    ],
-)
-async def test_a_source_that_names_something_is_taken(source: str) -> None:
-    assert source in sources(blocks(), script_src=source)
+    ]:
+        with subtests.test(source=source):
+            assert source in sources(blocks(), script_src=source)
 
 
 @pytest.mark.asvs("3.4.3")
-@pytest.mark.parametrize(
-    ("directive", "source"),
-    [
+async def test_what_would_open_the_page_or_is_no_source_is_refused(
+    subtests: pytest.Subtests,
+) -> None:
+    refused: list[tuple[str, Any]] = [
         *(
             ("script-src", s)
             for s in ("*", "'unsafe-inline'", "https:", "data:", "http:", "'none'")
@@ -165,13 +162,11 @@ async def test_a_source_that_names_something_is_taken(source: str) -> None:
         *((name, "'unsafe-inline'") for name in ("default-src", "object-src", "img-src")),
         *(("img-src", s) for s in ("http:", "http://images.example.com", "ftp://a.example")),
         *((name, "'self'") for name in ("base-uri", "report-uri", "script", "Script-Src", "")),
-    ],
-)
-async def test_what_would_open_the_page_or_is_no_source_is_refused(
-    directive: str, source: Any
-) -> None:
-    with pytest.raises(SourceRefused):
-        policy_of(blocks(), {directive: source}, reporting={})
+    ]
+
+    for directive, source in refused:
+        with subtests.test(directive=directive, source=source), pytest.raises(SourceRefused):
+            policy_of(blocks(), {directive: source}, reporting={})
 
 
 async def test_a_page_is_refused_by_name_for_its_policy(mounted: Mounts) -> None:

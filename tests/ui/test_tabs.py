@@ -230,9 +230,13 @@ async def test_what_is_no_event_is_refused_clearly(mounted: Mounts) -> None:
         assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
+async def test_other_bodies_are_refused_clearly_too(
+    mounted: Mounts, subtests: pytest.Subtests
+) -> None:
+    house = await mounted(counting())
+    ada = await house.signed_in()
+
+    for address in [
         "run/count",
         "api/count",
         "call/count",
@@ -244,26 +248,22 @@ async def test_what_is_no_event_is_refused_clearly(mounted: Mounts) -> None:
         "run/nothing",
         "call/nothing",
         "call/v2/nothing",
-    ],
-)
-async def test_other_bodies_are_refused_clearly_too(mounted: Mounts, address: str) -> None:
-    house = await mounted(counting())
-    ada = await house.signed_in()
+    ]:
+        with subtests.test(address=address):
+            for body in (
+                b"",
+                b"[]",
+                b'{"a": NaN}',
+                b'{"event_id": NaN}',
+                DEEP,
+                b'{"data": 7}',
+                b'{"said": 1, "x": 2}',
+            ):
+                answer = await ada.http.post(
+                    f"{API}/{address}", content=body, headers={"content-type": "application/json"}
+                )
 
-    for body in (
-        b"",
-        b"[]",
-        b'{"a": NaN}',
-        b'{"event_id": NaN}',
-        DEEP,
-        b'{"data": 7}',
-        b'{"said": 1, "x": 2}',
-    ):
-        answer = await ada.http.post(
-            f"{API}/{address}", content=body, headers={"content-type": "application/json"}
-        )
-
-        assert is_problem(answer, 400, 404, 422), (body[:200], answer.text)
+                assert is_problem(answer, 400, 404, 422), (body[:200], answer.text)
 
 
 async def test_a_component_serves_only_what_it_offers(mounted: Mounts) -> None:

@@ -76,21 +76,21 @@ async def test_a_revoked_token_is_gone_from_the_list(house: House) -> None:
     assert "Gone" not in str(revoked)
 
 
-@pytest.mark.parametrize(
-    ("fn", "data", "said"),
-    [
+async def test_what_cannot_be_is_refused(house: House, subtests: pytest.Subtests) -> None:
+    wrong: list[tuple[Any, list[Any], str]] = [
         (tokens.create, ["", 7, []], "1 to 100 characters"),
         (tokens.create, ["Nightly", 366, []], ""),
         (tokens.create, ["Nightly", None, []], "whole number"),
         (tokens.create, ["Nightly", 7, ["admin"]], ""),
         (tokens.revoke, [None], "Choose a token first"),
-    ],
-)
-async def test_what_cannot_be_is_refused(house: House, fn: Any, data: list[Any], said: str) -> None:
-    output = await answers(await house.signed_in(), fn, *data)
+    ]
 
-    assert said in output["error"]
-    assert not house.container.store().tables.access_tokens
+    for fn, data, said in wrong:
+        with subtests.test(fn=fn, data=data, said=said):
+            output = await answers(await house.signed_in(), fn, *data)
+
+            assert said in output["error"]
+            assert not house.container.store().tables.access_tokens
 
 
 async def test_a_program_sees_and_makes_no_tokens_here(house: House) -> None:
