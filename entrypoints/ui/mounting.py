@@ -3,6 +3,7 @@
 import asyncio
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -99,12 +100,7 @@ class UI:
     def unmount(self) -> None:
         """Leaves each app as it was built: to be mounted once more, or to run alone."""
         for mounted in self.pages:
-            demo = mounted.page.demo
-            for wrapped in ("process_api", "postprocess_data"):
-                vars(demo).pop(wrapped, None)
-            demo.has_launched = False
-            replace_queue(demo)
-            is_served_no_longer(mounted.path)
+            _unmount_one(mounted)
 
     @cached_property
     def _by_slug(self) -> Mapping[str, Mounted]:
@@ -139,8 +135,11 @@ def mount(
         ],
     )
     calls = Calls(app=app, running=ui.running)
-    for mounted in ui.pages:  # The last one mounted is tried first.
-        _mount_one(api, mounted, ui=ui, calls=calls, new_nonce=new_nonce)
+    with ExitStack() as if_one_is_refused:
+        for mounted in ui.pages:  # The last one mounted is tried first.
+            _mount_one(api, mounted, ui=ui, calls=calls, new_nonce=new_nonce)
+            if_one_is_refused.callback(_unmount_one, mounted)
+        if_one_is_refused.pop_all()
     return ui
 
 
@@ -181,6 +180,7 @@ def _mount_one(
         # Of several routes it says that it does without what we have switched off.
         warnings.filterwarnings("ignore", message="SSR mode is not supported")
         _mount_gradio(api, mounted, options, private=ui.settings.private_files)
+    policy = _policy(mounted.page, ui.settings)  # The last that may refuse.
     route = api.router.routes[-1]
     assert isinstance(route, Mount)  # noqa: S101 -- What mount_gradio_app just added.
     # In front of all other routes: most requests are for here, and each route before is a pattern to try.
@@ -207,11 +207,20 @@ def _mount_one(
         mounted=mounted,
         ui=ui,
         new_nonce=new_nonce,
-        policy=_policy(mounted.page, ui.settings),
+        policy=policy,
     )
     if addresses.has_mcp:
         guarded.mcp = McpServer(guarded, isolated, demo, title=mounted.page.title)
     route.app = guarded
+
+
+def _unmount_one(mounted: Mounted) -> None:
+    demo = mounted.page.demo
+    for wrapped in ("process_api", "postprocess_data"):
+        vars(demo).pop(wrapped, None)
+    demo.has_launched = False
+    replace_queue(demo)
+    is_served_no_longer(mounted.path)
 
 
 def _mount_gradio(

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from entrypoints.ui import Page, PageRefused
+from entrypoints.ui.calling import is_served
 from entrypoints.ui.mounting import slug
 from entrypoints.ui.sdk import requires
 from tests.ui.conftest import GRADIO, Mounts
@@ -103,6 +104,18 @@ async def test_two_pages_with_one_address_are_refused(mounted: Mounts) -> None:
 async def test_a_path_that_is_no_name_or_is_taken_is_refused(path: str) -> None:
     with pytest.raises(PageRefused, match=r"The page 'Other' needs another path= than"):
         slug(Page(demo=gr.Blocks(), title="Other", path=path))
+
+
+async def test_a_page_that_is_refused_leaves_the_others_as_they_were_built(mounted: Mounts) -> None:
+    home, refused = an_app(), Page(demo=_batching(_with_request), title="Refused")
+    before = is_served()
+
+    with pytest.raises(PageRefused, match="is a batch=True event"):
+        await mounted(home, others=[refused])
+
+    assert (before, is_served()) == (False, False)
+    assert not home.has_launched
+    assert not {"process_api", "postprocess_data"} & set(vars(home))
 
 
 async def test_a_title_that_makes_no_address_is_refused_when_mounting(mounted: Mounts) -> None:
