@@ -64,8 +64,11 @@ class Statements:
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
-        """What is refused inside is undone alone, so that the unit of work can go on."""
+        """One statement: if it is refused, it is undone alone and the unit of work can go on. SQLite does so by itself."""
         self.must_be_writable()
+        if self.dialect == "sqlite":
+            yield
+            return
         with answering():
             savepoint = await self._connection.begin_nested()
         try:
