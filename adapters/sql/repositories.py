@@ -1,4 +1,5 @@
-"""The repositories over SQL: one statement each where that is possible, the same for SQLite and PostgreSQL."""
+"""The repositories over SQL: one statement each where that is possible, the same for SQLite and PostgreSQL. What runs for
+every event is put together once, which takes as long as to run it."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -47,8 +48,8 @@ from domain.ports.repositories import (
     UserRepository,
 )
 
-_Owners = UserRow | SessionRow | AccessTokenRow
-_Entries = AccountStateRow | SessionDataRow | TokenDataRow
+_OwnerRow = UserRow | SessionRow | AccessTokenRow
+_EntryRow = AccountStateRow | SessionDataRow | TokenDataRow
 Owner = TypeVar("Owner", bound=UUID, contravariant=True)
 
 ADMINS_LOCK: Final = 4_711_001
@@ -98,7 +99,7 @@ class SqlUsers(UserRepository):
 
     async def get_locked(self, user_id: UserId) -> User:
         # Two statements: what one sees beside the row it waited for, the roles, is older than the lock.
-        await self._statements.lock(select(UserRow.id).where(UserRow.id == user_id))
+        await self._statements.lock(_row_of(UserRow), {"owner": user_id})
         return await self.get(user_id)
 
     async def find_by_email(self, email: Email) -> User | None:
@@ -136,6 +137,13 @@ class SqlUsers(UserRepository):
                 upsert(UserRoleRow, self._statements.dialect).on_conflict_do_nothing(),
                 [{"user_id": user.id, "role": role} for role in sorted(user.roles)],
             )
+
+
+_SESSION_OF_SECRET: Final = (
+    SESSIONS_AND_USERS.add_columns(SessionDataRow.key, SessionDataRow.value, SessionDataRow.version)
+    .outerjoin(SessionDataRow, SessionDataRow.owner_id == SessionRow.id)
+    .where(SessionRow.secret_hash == bindparam("secret_hash"))
+)
 
 
 class SqlSessions(SessionRepository):
@@ -236,6 +244,13 @@ class SqlSessions(SessionRepository):
         return [(session_from(row), user_from(row)) for row in found]
 
 
+_TOKEN_OF_SECRETS: Final = (
+    ACCESS_TOKENS_AND_USERS.add_columns(TokenDataRow.key, TokenDataRow.value, TokenDataRow.version)
+    .outerjoin(TokenDataRow, TokenDataRow.owner_id == AccessTokenRow.id)
+    .where(AccessTokenRow.secret_hash.in_(bindparam("secret_hashes", expanding=True)))
+)
+
+
 class SqlAccessTokens(AccessTokenRepository):
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
@@ -330,8 +345,8 @@ class SqlAccessTokens(AccessTokenRepository):
 class SqlState(StateRepository[Owner]):
     """Whoever writes locks the owner's row, which is there even when no value is."""
 
-    _owners: type[_Owners]
-    _entries: type[_Entries]
+    _owners: type[_OwnerRow]
+    _entries: type[_EntryRow]
     _gone: type[DomainError]
 
     def __init__(self, statements: Statements) -> None:
@@ -354,7 +369,9 @@ class SqlState(StateRepository[Owner]):
             if not isinstance(value, Removed)
         ]
         if values:
-            await self._statements.write(_setting(entries, self._statements.dialect), values)
+            await self._statements.write(
+                _upsert_of_values(entries, self._statements.dialect), values
+            )
         removed = [key for key, value in changes.items() if isinstance(value, Removed)]
         for start in range(0, len(removed), _AT_ONCE):
             some = entries.key.in_(removed[start : start + _AT_ONCE])
@@ -396,7 +413,7 @@ class SqlFiles(FileRepository):
         # In one order everywhere, so that two who claim the same do not wait for each other.
         rows = [{"user_id": user_id, "key": key, "claimed_at": now} for key in sorted(set(keys))]
         if rows:
-            await self._statements.write(_claiming(self._statements.dialect), rows)
+            await self._statements.write(_upsert_of_files(self._statements.dialect), rows)
 
     async def owned(self, user_id: UserId, keys: Collection[FileKey]) -> frozenset[FileKey]:
         wanted = list(keys)
@@ -422,46 +439,32 @@ class SqlFiles(FileRepository):
             raise UserNotFound
 
 
-# Made once, since to put such a statement together takes as long as to run it.
-
-_SESSION_OF_SECRET: Final = (
-    SESSIONS_AND_USERS.add_columns(SessionDataRow.key, SessionDataRow.value, SessionDataRow.version)
-    .outerjoin(SessionDataRow, SessionDataRow.owner_id == SessionRow.id)
-    .where(SessionRow.secret_hash == bindparam("secret_hash"))
-)
-_TOKEN_OF_SECRETS: Final = (
-    ACCESS_TOKENS_AND_USERS.add_columns(TokenDataRow.key, TokenDataRow.value, TokenDataRow.version)
-    .outerjoin(TokenDataRow, TokenDataRow.owner_id == AccessTokenRow.id)
-    .where(AccessTokenRow.secret_hash.in_(bindparam("secret_hashes", expanding=True)))
-)
-
-
 @cache
-def _row_of(owners: type[_Owners]) -> Select[*tuple[Any, ...]]:
+def _row_of(owners: type[_OwnerRow]) -> Select[*tuple[Any, ...]]:
     return select(owners.id).where(owners.id == bindparam("owner"))
 
 
 @cache
-def _values_of(entries: type[_Entries]) -> Select[*tuple[Any, ...]]:
+def _values_of(entries: type[_EntryRow]) -> Select[*tuple[Any, ...]]:
     values = select(entries.key, entries.value, entries.version)
     return values.where(entries.owner_id == bindparam("owner"))
 
 
 @cache
-def _setting(entries: type[_Entries], dialect: str) -> Insert:
-    setting = upsert(entries, dialect)
-    return setting.on_conflict_do_update(
+def _upsert_of_values(entries: type[_EntryRow], dialect: str) -> Insert:
+    statement = upsert(entries, dialect)
+    return statement.on_conflict_do_update(
         index_elements=[entries.owner_id, entries.key],
-        set_={"value": setting.excluded.value, "version": entries.version + 1},
+        set_={"value": statement.excluded.value, "version": entries.version + 1},
     )
 
 
 @cache
-def _claiming(dialect: str) -> Insert:
-    claiming = upsert(FileRow, dialect)
-    return claiming.on_conflict_do_update(
+def _upsert_of_files(dialect: str) -> Insert:
+    statement = upsert(FileRow, dialect)
+    return statement.on_conflict_do_update(
         index_elements=[FileRow.user_id, FileRow.key],
-        set_={"claimed_at": claiming.excluded.claimed_at},
+        set_={"claimed_at": statement.excluded.claimed_at},
     )
 
 
