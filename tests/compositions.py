@@ -11,8 +11,15 @@ from application.container import Composition, build
 from application.settings import Settings
 from domain.ports.system import Clock
 
-_HASHER: Final = PasslibHasher(cost=CHEAP)
-"""Nothing of a test stays in it, and its threads may as well."""
+
+class _LastingHasher(PasslibHasher):
+    """Nothing of a test stays in it, and its threads may as well."""
+
+    def close(self) -> None:
+        pass
+
+
+_HASHER: Final = _LastingHasher(cost=CHEAP)
 
 
 class _Lendable:

@@ -4,8 +4,12 @@ import gc
 import os
 import tempfile
 import warnings
+from asyncio import CancelledError
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -24,6 +28,42 @@ def _collects_less() -> Iterator[None]:
     yield
     gc.set_threshold(*before)
     gc.unfreeze()
+
+
+class _Value:
+    """Of a test that tries many. Where pytest would go on to the next one though the test has been stopped, by Ctrl-C
+    while it awaits something or by its time-out, this one stops it."""
+
+    def __init__(self, subtest: AbstractContextManager[None]) -> None:
+        self._subtest = subtest
+
+    def __enter__(self) -> None:
+        self._subtest.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        __tracebackhide__ = True
+        if isinstance(error, CancelledError) or "from pytest-timeout" in str(error):
+            self._subtest.__exit__(None, None, None)
+            return False
+        return self._subtest.__exit__(kind, error, trace)
+
+
+class _Values:
+    def __init__(self, subtests: pytest.Subtests) -> None:
+        self._subtests = subtests
+
+    def test(self, msg: str | None = None, **named: Any) -> _Value:
+        return _Value(self._subtests.test(msg, **named))
+
+
+@pytest.fixture
+def subtests(subtests: pytest.Subtests) -> _Values:
+    return _Values(subtests)
 
 
 @pytest.fixture(scope="session")

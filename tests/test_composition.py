@@ -64,6 +64,24 @@ def test_each_environment_keeps_its_data_where_it_says(tmp_path: Path) -> None:
     }
 
 
+async def test_passwords_are_hashed_as_the_settings_say_and_cheaply_in_tests(
+    tmp_path: Path,
+) -> None:
+    hashed = []
+    for settings in (
+        load(env_file=None, environment="test"),
+        load(env_file=None, environment="test", password_scheme="bcrypt"),
+        load(env_file=None, environment="dev", data_dir=tmp_path),
+    ):
+        hasher = build(settings).hasher()
+        hashed.append(await hasher.hash("right horse"))
+        hasher.close()
+
+    assert hashed[0].startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert hashed[1].startswith("$bcrypt-sha256$v=2,t=2b,r=4$")
+    assert hashed[2].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
 def test_all_parts_share_one_of_each(container: Composition) -> None:
     app = container.use_cases()
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from asyncio import CancelledError
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,12 @@ def test_ruff_finds_nothing_to_say() -> None:
 
 def test_the_formatter_would_change_nothing() -> None:
     _must_be_content("ruff", "format", "--check", ".")
+
+
+async def test_what_stops_a_test_stops_it_at_the_value_it_is_at(subtests: pytest.Subtests) -> None:
+    for stopping in (CancelledError(), pytest.fail.Exception("Timeout (>1s) from pytest-timeout.")):
+        with pytest.raises(type(stopping)), subtests.test(stopping=stopping):
+            raise stopping
 
 
 @pytest.mark.typecheck

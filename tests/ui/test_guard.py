@@ -120,6 +120,7 @@ NOT_EVEN_THERE: Final = (
     *(f"{_API}/{name}" for name in ("profiling", "profiling/traces", "run-history", "runs/1")),
     *("/docs", "/redoc", "/login", "/oauth/login", "/.well-known/mcp", "/unheard-of"),
     *(f"{_API}/file", f"{_API}/proxy=http://localhost/", f"{_API}/queue/data/x", "//config"),
+    f"{_API}/heartbeat/a/b",
     *(f"{_API}/../config", "/config\n", f"{_API}/info/../token"),
 )
 """Off by our settings, of other versions, or made up."""

@@ -11,6 +11,7 @@ from adapters.security.tokens import derived
 from adapters.system.ids import CountingIds, RandomIds
 from domain.errors import AccessTokenEnded, AccessTokenInvalid, NotAllowed, RoleInvalid
 from domain.model.access_token import (
+    _checksum,
     checked_life,
     checked_subset,
     checked_token_name,
@@ -60,8 +61,15 @@ def test_one_wrong_character_anywhere_is_refused_before_anybody_looks() -> None:
             checked_value(value[:position] + other + value[position + 1 :])
 
 
+def with_its_checksum(body: str) -> str:
+    return body + _checksum(body)
+
+
 def test_what_is_no_value_is_refused(subtests: pytest.Subtests) -> None:
-    for text in ["", "gapp_", "gapp_" + "0" * 49, " ", "\0", "gapp_" + "é" * 49]:
+    odd = ["", "gapp_", "gapp_" + "0" * 49, " ", "\0", "gapp_" + "é" * 49]
+    bodies = ["gapp_" + "0" * 42, "gapp_" + "0" * 44, "GAPP_" + "0" * 43, "gapp_" + "-" * 43]
+
+    for text in [*odd, *map(with_its_checksum, bodies)]:
         with subtests.test(text=text), pytest.raises(AccessTokenEnded):
             checked_value(text)
 

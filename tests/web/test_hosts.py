@@ -46,6 +46,7 @@ async def test_an_unknown_host_is_refused_without_being_repeated(
         "10.0.0.1",
         "localhost:123456",
         "user@localhost",
+        "user@demo.localhost",
         "x/login.localhost",
         "a b.localhost",
         "<b>.localhost",
