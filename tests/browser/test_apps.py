@@ -17,7 +17,7 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file  # type: ignore[import-untyped]
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from tests.browser.conftest import says
 from tests.processes import ROOT, Process
@@ -321,14 +321,28 @@ def opens_streams(tab: Page, served: Served) -> None:
 
 
 def opens_states(tab: Page, served: Served) -> None:
+    streams = open_streams(tab)
     for item in "ab":
         tab.get_by_label("Item").fill(item)
         tab.get_by_role("button", name="Add").click()
         expect(tab.get_by_label("Kept")).to_have_value(re.compile(f"{item}$"))
     expect(tab.get_by_label("Kept")).to_have_value("a, b")
     expect(tab.get_by_label("Last time")).to_have_value("b")
+    while (
+        streams
+    ):  # Left while it listens, a page of Gradio's says on the console that it was cut off.
+        tab.wait_for_timeout(50)
     tab.reload()
     expect(tab.get_by_label("Last time")).to_have_value("b")
+
+
+def open_streams(tab: Page) -> set[Request]:
+    """Of events, as they begin and end from now on."""
+    streams: set[Request] = set()
+    tab.on("request", lambda asked: streams.add(asked) if "/queue/data" in asked.url else None)
+    for end in ("requestfinished", "requestfailed"):
+        tab.on(end, lambda asked: streams.discard(asked))
+    return streams
 
 
 def opens_rendered(tab: Page, served: Served) -> None:
