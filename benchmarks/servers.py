@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import gradio
 import httpx
 
 from application.container import build, running
@@ -38,9 +40,24 @@ def add_accounts(folder: Path, count: int) -> None:
     asyncio.run(add())
 
 
+def copy_of_gradio(packages: Path) -> Path:
+    """Its folder, in one for packages: the ages of its files can be changed, and nobody else's are."""
+    copied = packages / "gradio"
+    shutil.copytree(Path(gradio.__file__).parent, copied)
+    return copied
+
+
+def install(copied: Path, *, seconds_ago: float) -> None:
+    """Makes the assets that old. Where nothing else is said a browser takes a file for good for a tenth of its age
+    (RFC 9111, 4.2.2), and an installation makes every file new."""
+    then = time.time() - seconds_ago
+    for file in (copied / "templates").rglob("*"):
+        os.utime(file, (then, then))
+
+
 @contextmanager
-def served(which: Literal["bare", "ours"], folder: Path) -> Iterator[str]:
-    """The address of a server of its own process, which ends with the block."""
+def served(which: Literal["bare", "ours"], folder: Path, *, packages: Path) -> Iterator[str]:
+    """The address of a server of its own process, which ends with the block; `packages` go before the installed ones."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -50,7 +67,7 @@ def served(which: Literal["bare", "ours"], folder: Path) -> Iterator[str]:
     }
     env = {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join((str(packages), str(ROOT))),
         "GRADIOAPP_DATA_DIR": str(folder),
         "GRADIOAPP_LOG_LEVEL": "warning",
         "GRADIO_ANALYTICS_ENABLED": "False",
