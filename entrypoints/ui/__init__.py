@@ -1,5 +1,6 @@
 """Gradio's side of the door."""
 
+import entrypoints.ui.stubs  # noqa: F401 -- Before anything that imports Gradio.
 from entrypoints.ui.calling import being_built
 from entrypoints.ui.loading import App, folders_of, load_pages
 from entrypoints.ui.mounting import UI, mount
