@@ -2,20 +2,27 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Delete, Executable, Insert, Select, Update, func, select
+from sqlalchemy import Delete, Executable, Insert, Select, Update, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import InstrumentedAttribute
 
 from domain.errors import DomainError, StoreUnavailable
 
+Value = TypeVar("Value")
+
 _SQLITE_ERROR: Final = 1
 """SQLite's code for a statement that is wrong, such as one naming a table that is not there."""
+
+_AT_ONCE: Final = 500
 
 _STORE_AT_FAULT: Final = ("08", "40", "53", "55P03", "57", "58", "25006")
 """PostgreSQL: connection, deadlock, resources, lock wait, shutdown, system, and a server that became a standby."""
@@ -55,6 +62,11 @@ class Statements:
         opening session does not wait for a write of its account's state. On SQLite the writer is alone anyway."""
         self.must_be_writable()
         return await self._execute(rows.with_for_update(key_share=True), parameters)
+
+    async def lock_row(self, key: InstrumentedAttribute[UUID], value: UUID) -> bool:
+        """As above, the row with this primary key. Whether it is there."""
+        found = await self.lock(_row_with(key), {"value": value})
+        return found.one_or_none() is not None
 
     async def lock_name(self, number: int) -> None:
         """Nobody else locks this number until the transaction ends, though there be no row to lock."""
@@ -106,6 +118,17 @@ class Statements:
         self._must_be_open()
         with answering():
             return await self._connection.execute(statement, parameters)
+
+
+@cache
+def _row_with(key: InstrumentedAttribute[UUID]) -> Select[*tuple[Any, ...]]:
+    return select(key).where(key == bindparam("value"))
+
+
+def parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """As many as one statement should have: SQLite takes 32,766 parameters, PostgreSQL 65,535."""
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start : start + _AT_ONCE]
 
 
 def upsert(row: type[Any], dialect: str) -> postgresql.Insert | sqlite.Insert:

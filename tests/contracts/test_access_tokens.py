@@ -180,6 +180,24 @@ async def test_removing_answers_how_many_there_were_and_takes_the_data_along(
         assert await work.access_tokens.find(kept.id) == kept
 
 
+async def test_more_are_found_and_removed_at_once_than_one_statement_takes(
+    storage: Storage,
+) -> None:
+    ada = a_user()
+    first = a_token(of=ada)
+    last = a_token(of=ada, id=AccessTokenId(UUID(int=2**127 + first.id.int)))
+    await storage.has(ada, first, last)
+    between = [AccessTokenId(UUID(int=2**100 + number)) for number in range(1200)]
+
+    async with storage.units.writing() as work:
+        found = await work.access_tokens.find_many([first.id, *between, last.id])
+        removed = await work.access_tokens.remove([first.id, *between, last.id])
+        await work.commit()
+
+    assert {token.id for token in found} == {first.id, last.id}
+    assert removed == 2
+
+
 async def test_the_expired_are_removed_at_their_end_and_named(storage: Storage) -> None:
     ada = a_user()
     expired = a_token(of=ada, expires_at=NOON)

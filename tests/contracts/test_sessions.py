@@ -159,6 +159,24 @@ async def test_removing_answers_how_many_there_were_and_takes_the_data_along(
         assert await work.sessions.find(kept.id) == kept
 
 
+async def test_more_are_found_and_removed_at_once_than_one_statement_takes(
+    storage: Storage,
+) -> None:
+    ada = a_user()
+    first = a_session(of=ada)
+    last = a_session(of=ada, id=SessionId(UUID(int=2**127 + first.id.int)))
+    await storage.has(ada, first, last)
+    between = [SessionId(UUID(int=2**100 + number)) for number in range(1200)]
+
+    async with storage.units.writing() as work:
+        found = await work.sessions.find_many([first.id, *between, last.id])
+        removed = await work.sessions.remove([first.id, *between, last.id])
+        await work.commit()
+
+    assert {session.id for session in found} == {first.id, last.id}
+    assert removed == 2
+
+
 async def test_the_dead_are_removed_at_their_idle_or_absolute_end_and_named(
     storage: Storage,
 ) -> None:
