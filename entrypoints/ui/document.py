@@ -1,4 +1,4 @@
-"""Gradio's HTML page on its way out: our header in front of the app, and a nonce on every script."""
+"""Gradio's HTML page on its way out: our header in front of the app, and a nonce on every script within it."""
 
 from collections.abc import Callable
 from html import escape
@@ -11,6 +11,9 @@ from domain.model.user import User
 
 _DATA: Final = b">window.gradio_"
 """How the scripts begin that hold the author's texts."""
+
+_ITS_OWN: Final = b' type="module" crossorigin src="./assets/'
+"""How the script goes on that is Gradio's front end."""
 
 
 class Document:
@@ -61,6 +64,8 @@ class Document:
         opening = page.find(b"<body")
         after = page.find(b">", opening) + 1 if opening >= 0 else 0
         page = (page[:after] + self._header + page[after:]).replace(b"<script", nonce)
+        # A file of this service needs none, and what a browser has compiled of it is good only for the same nonce.
+        page = page.replace(nonce + _ITS_OWN, b"<script" + _ITS_OWN)
         self._body = bytearray(page)
         headers = [(k, v) for k, v in self._start["headers"] if k.lower() != b"content-length"]
         headers += [

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from importlib.util import spec_from_file_location
 from types import ModuleType
 from typing import Any, Final
 
@@ -31,10 +30,9 @@ class _Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         found = PathFinder.find_spec(fullname, path, target) if fullname == _MODULE else None
-        if found is None or found.origin is None:
-            return None
-        loader = _Loader(fullname, found.origin)
-        return spec_from_file_location(fullname, found.origin, loader=loader)
+        if found is not None and found.origin is not None:
+            found.loader = _Loader(fullname, found.origin)
+        return found
 
 
 if _MODULE not in sys.modules:

@@ -13,7 +13,7 @@ import sys
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 import entrypoints.ui
-import mine
+import gradio_mine
 print(*(name for name in opened if name.endswith(".pyi")), sep="\\n")
 """
 A_COMPONENT: Final = """
@@ -28,7 +28,7 @@ class Mine(gr.Textbox):
 def test_importing_the_service_makes_no_type_stubs_of_gradio_and_those_of_an_author(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "mine.py").write_text(A_COMPONENT)
+    (tmp_path / "gradio_mine.py").write_text(A_COMPONENT)
     done = subprocess.run(
         [sys.executable, "-c", SAYS_WHAT_IT_OPENS],
         env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))},
@@ -36,5 +36,5 @@ def test_importing_the_service_makes_no_type_stubs_of_gradio_and_those_of_an_aut
         text=True,
         check=True,
     )
-    assert set(done.stdout.split()) == {str(tmp_path / "mine.pyi")}
-    assert "def change(self," in (tmp_path / "mine.pyi").read_text()
+    assert set(done.stdout.split()) == {str(tmp_path / "gradio_mine.pyi")}
+    assert "def change(self," in (tmp_path / "gradio_mine.pyi").read_text()
