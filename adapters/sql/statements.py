@@ -64,7 +64,7 @@ class Statements:
         return await self._execute(rows.with_for_update(key_share=True), parameters)
 
     async def lock_row(self, key: InstrumentedAttribute[UUID], value: UUID) -> bool:
-        """As above, the row with this primary key. Whether it is there."""
+        """Like `lock`, the row with this primary key. Whether it is there."""
         found = await self.lock(_row_with(key), {"value": value})
         return found.one_or_none() is not None
 
@@ -126,7 +126,7 @@ def _row_with(key: InstrumentedAttribute[UUID]) -> Select[*tuple[Any, ...]]:
 
 
 def parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
-    """As many as one statement should have: SQLite takes 32,766 parameters, PostgreSQL 65,535."""
+    """As many as one statement should have: SQLite takes 32,766 parameters, asyncpg 32,767."""
     for start in range(0, len(values), _AT_ONCE):
         yield values[start : start + _AT_ONCE]
 

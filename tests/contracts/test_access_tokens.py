@@ -180,9 +180,7 @@ async def test_removing_answers_how_many_there_were_and_takes_the_data_along(
         assert await work.access_tokens.find(kept.id) == kept
 
 
-async def test_more_are_found_and_removed_at_once_than_one_statement_takes(
-    storage: Storage,
-) -> None:
+async def test_many_are_found_and_removed_at_once(storage: Storage) -> None:
     ada = a_user()
     first = a_token(of=ada)
     last = a_token(of=ada, id=AccessTokenId(UUID(int=2**127 + first.id.int)))

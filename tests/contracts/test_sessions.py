@@ -166,7 +166,7 @@ async def test_more_are_found_and_removed_at_once_than_one_statement_takes(
     first = a_session(of=ada)
     last = a_session(of=ada, id=SessionId(UUID(int=2**127 + first.id.int)))
     await storage.has(ada, first, last)
-    between = [SessionId(UUID(int=2**100 + number)) for number in range(1200)]
+    between = [SessionId(UUID(int=2**100 + number)) for number in range(33_000)]
 
     async with storage.units.writing() as work:
         found = await work.sessions.find_many([first.id, *between, last.id])
