@@ -49,7 +49,7 @@ def copy_of_gradio(packages: Path) -> Path:
 
 def install(copied: Path, *, seconds_ago: float) -> None:
     """Makes the assets that old. Where nothing else is said a browser takes a file for good for a tenth of its age
-    (RFC 9111, 4.2.2), and an installation makes every file new."""
+    (RFC 9111, 4.2.2), and an installation makes every file as new as its unpacking."""
     then = time.time() - seconds_ago
     for file in (copied / "templates").rglob("*"):
         os.utime(file, (then, then))
