@@ -328,9 +328,8 @@ def opens_states(tab: Page, served: Served) -> None:
         expect(tab.get_by_label("Kept")).to_have_value(re.compile(f"{item}$"))
     expect(tab.get_by_label("Kept")).to_have_value("a, b")
     expect(tab.get_by_label("Last time")).to_have_value("b")
-    while (
-        streams
-    ):  # Left while it listens, a page of Gradio's says on the console that it was cut off.
+    # Left while it listens, a page of Gradio's says on the console that it was cut off.
+    while streams:
         tab.wait_for_timeout(50)
     tab.reload()
     expect(tab.get_by_label("Last time")).to_have_value("b")
