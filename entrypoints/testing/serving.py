@@ -105,7 +105,8 @@ class Served:
 @contextmanager
 def serving(*apps: ui.App, **settings: Any) -> Iterator[Served]:
     """Each app a `gr.Blocks`, a Page, `FILE.py:NAME` or `module:NAME`; settings by their names in the README, in lower
-    case. Everything is in front of the apps that is there when they are served; nothing is kept afterwards.
+    case. Everything is in front of the apps that is there when they are served; nothing is kept afterwards
+    but files, where Gradio keeps them: in GRADIO_TEMP_DIR, else among the temporary ones.
     Raises PageRefused, SettingsInvalid."""
     if not apps:
         raise TypeError("serving takes the apps to be tested, as in serving(demo).")
