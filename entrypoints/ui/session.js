@@ -101,8 +101,7 @@
     if (!bar) return;
     const tell = () =>
       document.documentElement.style.setProperty("--gradioapp-bar-height", `${bar.offsetHeight}px`);
-    new ResizeObserver(tell).observe(bar);
-    tell();
+    new ResizeObserver(tell).observe(bar); // Tells at once, too.
   });
 
   document.addEventListener("visibilitychange", async () => {
