@@ -196,6 +196,32 @@ async def test_many_are_found_and_removed_at_once(storage: Storage) -> None:
     assert removed == 2
 
 
+async def test_two_who_remove_the_same_many_in_opposite_order_both_come_to_an_end(
+    storage: Storage,
+) -> None:
+    ada = a_user()
+    ids = [AccessTokenId(UUID(int=2**100 + number)) for number in range(1201)]
+    first, middle, last = (a_token(of=ada, id=ids[place]) for place in (0, 600, 1200))
+    await storage.has(ada, first, middle, last)
+
+    async def remove(units: UnitsOfWork, which: Sequence[AccessTokenId]) -> int:
+        async with units.writing() as work:
+            removed = await work.access_tokens.remove(which)
+            await work.commit()
+        return removed
+
+    async with storage.units.writing() as work:
+        await work.access_tokens.remove([middle.id])
+        both = [
+            asyncio.create_task(remove(storage.units, ids)),
+            asyncio.create_task(remove(storage.replica, ids[::-1])),
+        ]
+        done, _ = await asyncio.wait(both, timeout=0.1)  # Each has what is before the middle.
+        assert not done
+
+    assert sorted(await asyncio.gather(*both)) == [0, 3]
+
+
 async def test_the_expired_are_removed_at_their_end_and_named(storage: Storage) -> None:
     ada = a_user()
     expired = a_token(of=ada, expires_at=NOON)

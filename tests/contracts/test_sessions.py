@@ -1,6 +1,7 @@
 """What every storage promises of sessions."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -175,6 +176,32 @@ async def test_more_are_found_and_removed_at_once_than_one_statement_takes(
 
     assert {session.id for session in found} == {first.id, last.id}
     assert removed == 2
+
+
+async def test_two_who_remove_the_same_many_in_opposite_order_both_come_to_an_end(
+    storage: Storage,
+) -> None:
+    ada = a_user()
+    ids = [SessionId(UUID(int=2**100 + number)) for number in range(1201)]
+    first, middle, last = (a_session(of=ada, id=ids[place]) for place in (0, 600, 1200))
+    await storage.has(ada, first, middle, last)
+
+    async def remove(units: UnitsOfWork, which: Sequence[SessionId]) -> int:
+        async with units.writing() as work:
+            removed = await work.sessions.remove(which)
+            await work.commit()
+        return removed
+
+    async with storage.units.writing() as work:
+        await work.sessions.remove([middle.id])
+        both = [
+            asyncio.create_task(remove(storage.units, ids)),
+            asyncio.create_task(remove(storage.replica, ids[::-1])),
+        ]
+        done, _ = await asyncio.wait(both, timeout=0.1)  # Each has what is before the middle.
+        assert not done
+
+    assert sorted(await asyncio.gather(*both)) == [0, 3]
 
 
 async def test_the_dead_are_removed_at_their_idle_or_absolute_end_and_named(
