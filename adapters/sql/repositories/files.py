@@ -21,8 +21,7 @@ class SqlFiles(FileRepository):
     async def add(self, user_id: UserId, keys: Collection[FileKey], now: datetime) -> None:
         if not await self._statements.lock_row(UserRow.id, user_id):
             raise UserNotFound
-        # In one order everywhere, so that two who claim the same do not wait for each other.
-        rows = [{"user_id": user_id, "key": key, "claimed_at": now} for key in sorted(set(keys))]
+        rows = [{"user_id": user_id, "key": key, "claimed_at": now} for key in set(keys)]
         if rows:
             await self._statements.write(_upsert_of_files(self._statements.dialect), rows)
 
