@@ -216,7 +216,7 @@ async def test_two_who_remove_the_same_many_in_opposite_order_both_come_to_an_en
             asyncio.create_task(remove(storage.units, ids)),
             asyncio.create_task(remove(storage.replica, ids[::-1])),
         ]
-        done, _ = await asyncio.wait(both, timeout=0.1)  # Each has what is before the middle.
+        done, _ = await asyncio.wait(both, timeout=0.05)  # Each has what is before the middle.
         assert not done
 
     assert sorted(await asyncio.gather(*both)) == [0, 3]
