@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any, Final, TextIO
 
 import structlog
-from structlog.typing import ExcInfo, FilteringBoundLogger
+from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger
 
 from application.settings import Settings
 from domain.model.caller import SignedIn
@@ -46,11 +46,12 @@ def configure_logging(settings: Settings) -> None:
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
         if settings.logs_json
         else [
+            _on_one_line,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stdout.isatty(),
                 sort_keys=False,
                 exception_formatter=_indented_traceback,
-            )
+            ),
         ]
     )
     structlog.configure(
@@ -62,11 +63,29 @@ def configure_logging(settings: Settings) -> None:
     _take_over_the_standard_library(level, shared, rendering)
 
 
+def _on_one_line(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """What a request put into a line must neither begin another one nor command the terminal (ASVS 16.4.1)."""
+    return {
+        key: _written_out(value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
 def _indented_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
-    """What a request put into an exception's message must not look like a line of the log (ASVS 16.4.1)."""
+    """As above; of an exception's message, which may have lines, none looks like a line of the log."""
     text = StringIO()
     structlog.dev.plain_traceback(text, exc_info)
-    stream.write(indent(text.getvalue(), "    ", lambda _: True))
+    lines = "\n".join(map(_written_out, text.getvalue().split("\n")))
+    stream.write(indent(lines, "    ", lambda _: True))
+
+
+def _written_out(text: str) -> str:
+    """Escapes for what is no visible character."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 def _take_over_the_standard_library(

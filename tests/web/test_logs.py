@@ -99,6 +99,36 @@ def test_lines_are_json_in_utc_those_of_libraries_included(
     assert (theirs["event"], theirs["logger"]) == ("theirs 1", "some.library")
 
 
+@pytest.mark.asvs("V16.4.1")
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.usefixtures("configured")
+def test_what_a_line_is_about_begins_no_other_and_commands_no_terminal(
+    capsys: pytest.CaptureFixture[str], form: str, subtests: pytest.Subtests
+) -> None:
+    configure_logging(load(env_file=None, environment="test", log_format=form))
+    library = logging.getLogger("some.library")
+
+    for odd in [
+        "\x1b[31mred",
+        "\x1b]0;title\x07",
+        "\b\b\b",
+        "\0",
+        "\x7f",
+        "\x9b31m",
+        "\u202e",
+        "a\nb",
+    ]:
+        with subtests.test(odd=odd):
+            structlog.get_logger().info("request", path=f"/{odd}")
+            library.warning("read /%s", odd)
+            library.error("failed", exc_info=ValueError(odd))
+
+            said = capsys.readouterr().out
+            lines = [line for line in said.splitlines() if not line.startswith("    ")]
+            assert len(lines) == 3
+            assert all(line.isprintable() for line in said.split("\n"))
+
+
 @pytest.mark.asvs("V16.2.5")
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.usefixtures("configured")
