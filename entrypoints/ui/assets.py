@@ -10,7 +10,7 @@ LARGEST: Final = 32 * 1024 * 1024
 
 _ENCODINGS: Final = (b"br", b"gzip")
 """The best first."""
-_PATH: Final = re.compile(r"/(assets|static)(/[\w.-]+)+", re.ASCII)
+_PATH: Final = re.compile(r"/(assets|static)(/[\w-][\w.-]*)+", re.ASCII)
 _MAKES_IT_ANOTHER: Final = frozenset(
     {b"range", b"if-none-match", b"if-modified-since", b"if-range"}
 )
@@ -65,7 +65,7 @@ class Assets:
 
 def _is_plain(path: str) -> bool:
     """One file has one such path: nobody fills the memory with other ways of writing it."""
-    return _PATH.fullmatch(path) is not None and ".." not in path
+    return _PATH.fullmatch(path) is not None
 
 
 def _encoding_for(scope: Scope) -> bytes | None:
