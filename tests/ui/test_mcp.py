@@ -580,7 +580,7 @@ async def test_what_is_no_message_is_refused_as_that(
         ({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": []}, 400),
         ({"jsonrpc": "2.0", "method": "notifications/initialized"}, 202),
         ({"jsonrpc": "2.0", "id": 1, "result": {}}, 202),
-        ({"jsonrpc": "2.0", "id": "\ud800", "method": "ping"}, 200),
+        ({"jsonrpc": "2.0", "id": "\ud800", "method": "ping"}, 400),
         ({"jsonrpc": "2.0", "id": 1, "method": "unheard-of"}, 200),
         ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"arguments": 3}}, 200),
         ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": []}}, 200),

@@ -199,6 +199,7 @@ WRONG_NAMES += ["..\\..", True]
 WRONG_NUMBERS: list[Any] = [None, -1, 99, "0", 0.5, True, 2**80, [], {}]
 WRONG_DATA: list[Any] = [None, "text", {}, 1, [], ["one"]]
 EVENT: dict[str, Any] = {"data": ["x", None], "fn_index": 0, "session_hash": "mine"}
+NUMBERS = [b"NaN", b"-Infinity", b"1e999", b"9" * 400]
 DEEP = b'{"data": ' + b"[" * 10_000 + b"]" * 10_000 + b', "fn_index": 0, "session_hash": "m"}'
 DEEPER = b'{"data": ["x", ' + b"[" * 200 + b"]" * 200 + b'], "fn_index": 0, "session_hash": "m"}'
 CHANGES: list[dict[str, Any]] = [
@@ -210,7 +211,8 @@ CHANGES: list[dict[str, Any]] = [
 ]
 UNREADABLE = [
     *(b"", b"x", b"[]", b"1", b'"text"', b"null", b"\xff\xfe", DEEP, DEEPER),
-    *(b'{"data": [NaN], "fn_index": 0}', b'{"fn_index": ' + b"9" * 5000 + b"}"),
+    *(json.dumps(EVENT).encode().replace(b'"x"', number) for number in NUMBERS),
+    b'{"fn_index": ' + b"9" * 5000 + b"}",
     json.dumps(EVENT).encode("utf-16"),
     *(json.dumps(EVENT | change).encode() for change in CHANGES),
 ]
