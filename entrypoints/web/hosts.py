@@ -57,12 +57,11 @@ def _unknown() -> Refused:
 
 
 def _is_loopback(host: str) -> bool:
-    name, bracket, port = host.rpartition("]") if host.startswith("[") else ("", "", host)
-    if bracket:
-        name, port = f"{name}]", port.removeprefix(":") if port.startswith(":") else port
-    else:
-        name, _, port = host.partition(":")
-    is_port = port == "" or (port.isascii() and port.isdigit() and len(port) <= 5)
+    ipv6, bracket, rest = host.rpartition("]") if host.startswith("[") else ("", "", host)
+    before, _, port = rest.partition(":")
+    name = f"{ipv6}]{before}" if bracket else before
+    is_number = port.isascii() and port.isdigit() and len(port) <= 5
+    is_port = port == "" or (is_number and int(port) <= 65535)
     return is_port and name.isascii() and _is_name(name) and is_loopback_name(name)
 
 
