@@ -144,10 +144,10 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute_path(cls, value: str) -> str:
         path = value.rstrip("/")
-        taken = {"/login", "/logout", "/setup", "/api", "/static", "/healthz", "/readyz"}
+        taken = {"login", "logout", "setup", "api", "static", "healthz", "readyz", "csp-reports"}
         parts = path.split("/")
         plain = all(part.replace("-", "").replace("_", "").isalnum() for part in parts[1:])
-        if not path.startswith("/") or not plain or f"/{parts[1]}" in taken:
+        if not path.startswith("/") or not plain or parts[1] in taken:
             raise ValueError("is a path such as /gradio that is not one of the service's own")
         return path
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import Route
 
-from application.settings import load
+from application.settings import SettingsInvalid, load
 from application.use_cases import UseCases
 from domain.errors import StoreUnavailable
 from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from entrypoints.web.cookies import Cookies
+from entrypoints.web.routes import ROUTERS
 from tests.web.conftest import BROWSER, Door, Lines, MakeDoor
 
 
@@ -528,3 +531,12 @@ async def test_what_a_path_holds_stays_text_on_the_page(ada: httpx.AsyncClient) 
     page = await ada.get("/logout", params={"next": "/x?<script>\"'"}, headers=BROWSER)
 
     assert "<script>" not in page.text
+
+
+def test_no_page_takes_the_place_of_an_address_of_our_own(subtests: pytest.Subtests) -> None:
+    routes = [r for router in ROUTERS for r in router.routes if isinstance(r, Route | APIRoute)]
+    first = {f"/{route.path.split('/')[1]}" for route in routes}
+    assert "/login" in first
+    for path in first:
+        with subtests.test(path=path), pytest.raises(SettingsInvalid, match="UI_PATH"):
+            load(env_file=None, environment="test", ui_path=path)
