@@ -89,6 +89,8 @@ def _named_page(
     launched: Sequence[gr.Blocks],
 ) -> Page:
     where, name = _parts(app)
+    if not where:
+        raise PageRefused(f"{app!r} names no app. Type: gradioapp serve --app FILE.py:NAME")
     key: Path | str = Path(where).resolve() if _is_file(where) else where
     if key not in loaded:
         folders = {file.parent for file in loaded if isinstance(file, Path)}

@@ -347,6 +347,11 @@ async def test_a_module_that_is_not_there_is_named() -> None:
     assert "no module nowhere" in refusal_of("nowhere:demo")
 
 
+@pytest.mark.parametrize("app", ["", ":demo"])
+async def test_no_file_at_all_says_what_to_type(app: str) -> None:
+    assert refusal_of(app) == f"{app!r} names no app. Type: gradioapp serve --app FILE.py:NAME"
+
+
 @pytest.mark.parametrize("name", ["domain.py", "application/__init__.py", "adapters.py"])
 async def test_a_folder_with_a_name_of_ours_in_it_is_refused(name: str, writes: Writes) -> None:
     writes("", name)
