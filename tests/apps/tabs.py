@@ -8,6 +8,8 @@ with gr.Blocks() as demo:
     with gr.Tabs() as tabs:
         with gr.Tab("One", id=1):
             go = gr.Button("Go to the second")
+        with gr.Tab("Table", id=4):
+            gr.Dataframe([[1, 2]])
         with gr.Tab("Two", id=2) as two, gr.Accordion("More", open=False):
             gr.Markdown("what was hidden")
         with gr.Tab("Steps", id=3), gr.Walkthrough(selected=1) as walk:

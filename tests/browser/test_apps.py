@@ -379,6 +379,10 @@ def opens_model(tab: Page, served: Served) -> None:
 def opens_tabs(tab: Page, served: Served) -> None:
     for link in ("gradioapp", "Home", "Sign out"):  # The sidebar hides none of them.
         tab.get_by_role("link", name=link, exact=True).click(trial=True)
+    tab.get_by_role("tab", name="Table").click()
+    tab.get_by_role("button", name="Fullscreen").click()
+    tab.get_by_role("button", name="Exit fullscreen").click()
+    tab.get_by_role("tab", name="One").click()
     tab.get_by_role("button", name="Go to the second").click()
     expect(tab.get_by_label("Seen")).to_have_value("two")
     tab.get_by_role("button", name="More").click()
