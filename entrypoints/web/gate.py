@@ -177,7 +177,7 @@ class Gate:
 
     def _came_to(self, path: str, host: str | None, scheme: str) -> Origin:
         if path in PROBES:
-            return self._hosts.any(scheme)
+            return self._hosts.any(host, scheme)
         return self._hosts.origin(host, scheme)
 
     def _must_be_from_here(self, here: Origin, headers: dict[bytes, str], cookies: str) -> None:

@@ -42,9 +42,12 @@ class Hosts:
             return Origin(scheme, _without_default_port(host, scheme))
         raise _unknown()
 
-    def any(self, scheme: str) -> Origin:
+    def any(self, header: str | None, scheme: str) -> Origin:
         """For addresses that answer under every name, such as probes by IP."""
-        return self._public or Origin(scheme, "localhost")
+        try:
+            return self.origin(header, scheme)
+        except Refused:
+            return self._public or Origin(scheme, "localhost")
 
 
 def _unknown() -> Refused:

@@ -95,6 +95,13 @@ async def test_probes_are_answered_under_every_name(prod: Door, path: str) -> No
         assert (await client.get(path, headers={"host": "10.1.2.3:8080"})).status_code == 200
 
 
+async def test_a_page_of_ours_that_posts_to_a_probe_is_told_what_it_takes(door: Door) -> None:
+    here = "localhost:8080"
+    headers = {"host": here, "origin": f"http://{here}", "cookie": f"{door.cookie}=x"}
+    async with door.client() as client:
+        assert (await client.post("/healthz", headers=headers)).status_code == 405
+
+
 @pytest.mark.asvs("V4.1.3")
 async def test_what_stands_behind_sees_the_public_address_whatever_headers_say(prod: Door) -> None:
     spoofed = {
