@@ -479,7 +479,9 @@ async def test_an_output_without_the_queue_is_claimed_too(mounted: Mounts, made:
 
     answer = await ada.http.post(f"{API}/run/gallery", json={"data": ["ada"]})
 
-    for path in paths_of(answer.json()["data"]):
+    paths = paths_of(answer.json()["data"])
+    assert paths
+    for path in paths:
         await is_hers_alone(house, path, ada, bob)
 
 
@@ -622,14 +624,15 @@ async def test_a_picture_of_lines_is_no_more_public_than_others(mounted: Mounts)
     """Gradio makes an SVG of an app that does not run a static file, for everybody."""
     with gr.Blocks() as demo:
         picture = gr.Image(type="filepath")
-        gr.Button().click(lambda path: path, picture, picture, api_name="show")
+        gr.Button().click(lambda path: path, picture, gr.File(), api_name="show")
     house = await mounted(demo)
     ada, bob, _ = await everybody(house)
     path = await uploads(ada, b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.svg")
 
-    told = await ada.runs("show", as_file(path))
+    shown = paths_of(await ada.runs("show", as_file(path, orig_name="a.svg")))
 
-    for there in paths_of(told) | {path}:
+    assert shown
+    for there in shown | {path}:
         await is_hers_alone(house, there, ada, bob)
 
 
