@@ -1,8 +1,10 @@
 """One suite, every storage. A new adapter adds a fixture, and its name to STORAGES."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pytest
 import pytest_asyncio
@@ -18,8 +20,10 @@ from adapters.sql.unit_of_work import SqlUnitsOfWork
 from domain.model.access_token import AccessToken
 from domain.model.session import Session
 from domain.model.user import User
-from domain.ports.unit_of_work import Store, UnitsOfWork
+from domain.ports.unit_of_work import Store, UnitOfWork, UnitsOfWork
 from tests.servers import FreshDatabase
+
+Id = TypeVar("Id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,32 @@ class Storage:
                 else:
                     await work.access_tokens.add(thing)
             await work.commit()
+
+
+async def removed_by_two(
+    storage: Storage,
+    remove: Callable[[UnitOfWork], Callable[[Sequence[Id]], Awaitable[int]]],
+    ids: Sequence[Id],
+    held: Id,
+) -> Sequence[int]:
+    """How many each removed of two who remove the same, one in the order of `ids` and the other against it. Both wait
+    for a third who has `held`, until they have what comes before it in theirs."""
+
+    async def removes(units: UnitsOfWork, which: Sequence[Id]) -> int:
+        async with units.writing() as work:
+            removed = await remove(work)(which)
+            await work.commit()
+        return removed
+
+    async with storage.units.writing() as work:
+        await remove(work)([held])
+        both = [
+            asyncio.create_task(removes(storage.units, ids)),
+            asyncio.create_task(removes(storage.replica, ids[::-1])),
+        ]
+        done, _ = await asyncio.wait(both, timeout=0.05)
+        assert not done
+    return await asyncio.gather(*both)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from domain.ports.security import AccessTokenHasher
 from domain.ports.unit_of_work import UnitsOfWork
 from domain.services.tokens import TokenService
 from tests.builders import NOON, a_token, a_user
-from tests.contracts.conftest import Storage
+from tests.contracts.conftest import Storage, removed_by_two
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -204,22 +204,9 @@ async def test_two_who_remove_the_same_many_in_opposite_order_both_come_to_an_en
     first, middle, last = (a_token(of=ada, id=ids[place]) for place in (0, 600, 1200))
     await storage.has(ada, first, middle, last)
 
-    async def remove(units: UnitsOfWork, which: Sequence[AccessTokenId]) -> int:
-        async with units.writing() as work:
-            removed = await work.access_tokens.remove(which)
-            await work.commit()
-        return removed
+    removed = await removed_by_two(storage, lambda work: work.access_tokens.remove, ids, middle.id)
 
-    async with storage.units.writing() as work:
-        await work.access_tokens.remove([middle.id])
-        both = [
-            asyncio.create_task(remove(storage.units, ids)),
-            asyncio.create_task(remove(storage.replica, ids[::-1])),
-        ]
-        done, _ = await asyncio.wait(both, timeout=0.05)  # Each has what is before the middle.
-        assert not done
-
-    assert sorted(await asyncio.gather(*both)) == [0, 3]
+    assert sorted(removed) == [0, 3]
 
 
 async def test_the_expired_are_removed_at_their_end_and_named(storage: Storage) -> None:

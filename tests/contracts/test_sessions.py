@@ -1,7 +1,6 @@
 """What every storage promises of sessions."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from domain.ports.security import TokenCodec
 from domain.ports.unit_of_work import UnitsOfWork
 from domain.services.sessions import SessionService
 from tests.builders import NOON, a_session, a_user
-from tests.contracts.conftest import Storage
+from tests.contracts.conftest import Storage, removed_by_two
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -186,22 +185,9 @@ async def test_two_who_remove_the_same_many_in_opposite_order_both_come_to_an_en
     first, middle, last = (a_session(of=ada, id=ids[place]) for place in (0, 600, 1200))
     await storage.has(ada, first, middle, last)
 
-    async def remove(units: UnitsOfWork, which: Sequence[SessionId]) -> int:
-        async with units.writing() as work:
-            removed = await work.sessions.remove(which)
-            await work.commit()
-        return removed
+    removed = await removed_by_two(storage, lambda work: work.sessions.remove, ids, middle.id)
 
-    async with storage.units.writing() as work:
-        await work.sessions.remove([middle.id])
-        both = [
-            asyncio.create_task(remove(storage.units, ids)),
-            asyncio.create_task(remove(storage.replica, ids[::-1])),
-        ]
-        done, _ = await asyncio.wait(both, timeout=0.05)  # Each has what is before the middle.
-        assert not done
-
-    assert sorted(await asyncio.gather(*both)) == [0, 3]
+    assert sorted(removed) == [0, 3]
 
 
 async def test_the_dead_are_removed_at_their_idle_or_absolute_end_and_named(
