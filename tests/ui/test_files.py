@@ -621,7 +621,7 @@ async def test_an_explorer_of_files_shows_neither_what_is_somebodys_nor_what_is_
 
 
 async def test_a_picture_of_lines_is_no_more_public_than_others(mounted: Mounts) -> None:
-    """Gradio makes an SVG of an app that does not run a static file, for everybody."""
+    """Of an app that does not run Gradio makes those it comes with static files, for everybody."""
     with gr.Blocks() as demo:
         picture = gr.Image(type="filepath")
         gr.Button().click(lambda path: path, picture, gr.File(), api_name="show")
