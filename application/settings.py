@@ -168,14 +168,11 @@ class Settings(BaseSettings):
         return self.data_dir / "secret.key"
 
     @property
-    def private_files(self) -> tuple[Path, ...]:
-        """The service's own secrets on this disk, there or not."""
-        files = [Path(".env"), self.key_file]
+    def database_file(self) -> Path | None:
+        """The SQLite file; None where the database is a server, or in memory."""
         scheme, _, place = self.database.partition(":///")
-        if scheme.startswith("sqlite") and place:
-            database = place.partition("?")[0].removeprefix("file:")
-            files += [Path(database + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
-        return tuple(files)
+        path = place.partition("?")[0].removeprefix("file:")
+        return Path(path) if scheme.startswith("sqlite") and path not in {"", ":memory:"} else None
 
     @property
     def uses_data_dir(self) -> bool:

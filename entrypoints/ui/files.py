@@ -2,20 +2,21 @@
 
 Gradio keeps uploads and outputs of everybody in one folder and serves what is in it. A file belongs to the account that
 uploaded it and to every account that got it as an output; the paths are made of the content, so equal bytes have
-several owners. Outside the folder Gradio's own rule holds, which serves what the author allowed.
+several owners. Inputs name files of the folder alone. Outside the folder Gradio serves what the author allowed.
 """
 
 import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextvars import ContextVar
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.data_classes import _StaticFiles
-from gradio.utils import get_upload_folder
 from starlette.exceptions import HTTPException
 
 from application.use_cases import UseCases
@@ -23,8 +24,11 @@ from domain.model.caller import SignedIn
 from domain.model.file import FileKey, file_key
 from domain.model.user import UserId
 from entrypoints.access import SIGNED_IN
-from entrypoints.ui.bodies import Body, files_in, may_name_files, paths_in, steps_in
+from entrypoints.ui.bodies import files_in, paths_in, steps_in
 from entrypoints.ui.caps import CLAIMS
+from entrypoints.ui.gradio_files import keep_from_showing
+from entrypoints.ui.named_files import Named, has_scheme, named_by, named_to_unknown
+from entrypoints.ui.private_places import PrivatePlaces, is_in
 
 Samples = list[set[str]]
 """Of one run of an event the files of each sample, as paths within the folder; a run outside a batch has one sample."""
@@ -71,14 +75,22 @@ class Claims:
 class AppFiles:
     """The files of one mounted app. Made when the app is complete: what its components show by then, everybody may see."""
 
-    def __init__(self, demo: gr.Blocks, claims: Claims, *, private: Iterable[Path] = ()) -> None:
-        """`private`: files of the service, which no app shows."""
-        self._folder = os.path.realpath(get_upload_folder())
-        self._private = frozenset(map(os.path.realpath, private))
+    def __init__(
+        self,
+        demo: gr.Blocks,
+        claims: Claims,
+        places: PrivatePlaces,
+        *,
+        kept_examples: Path | None = None,
+    ) -> None:
+        """`kept_examples` is the app's own folder of them; all apps' where it is not known."""
+        self._folder = places.cache
+        self._places = places
+        self._kept_examples = kept_examples or Path(places.examples)
         self._claims = claims
-        static = (os.path.realpath(path) for path in _StaticFiles.all_paths)
+        self._given_out = [os.path.realpath(path) for path in _StaticFiles.all_paths]
         # A static folder that has ours somewhere inside makes nobody's files public.
-        self._static = [path for path in static if path != self._folder and self._is_inside(path)]
+        self._static = [p for p in self._given_out if p != self._folder and self._is_inside(p)]
         shown = paths_in(demo.config)
         kept = {
             path
@@ -89,13 +101,16 @@ class AppFiles:
         self._public = frozenset(map(file_key, self._within(shown | kept)))
 
     async def may_be_fetched(self, signed_in: SignedIn, path: str) -> bool:
-        """Outside the folder too: there it is Gradio that refuses."""
-        return await self._are_allowed(signed_in, [path])
+        """Return whether the path may be passed on to Gradio, which serves the folder and what the author allowed.
+        An address is never passed on: Gradio would fetch it."""
+        return not has_scheme(path) and await self._are_allowed(signed_in, [path])
 
-    async def must_be_allowed(self, signed_in: SignedIn, raw: bytes, body: Body) -> None:
-        """No input names a file of somebody else. Raises HTTPException."""
-        if may_name_files(raw) and not await self._are_allowed(signed_in, paths_in(body)):
-            raise HTTPException(400, "There is no such file of yours: upload it first.")
+    async def must_be_allowed(self, signed_in: SignedIn, named: Named) -> None:
+        """Refuse inputs that name other files than the caller's own and public ones (ASVS 1.3.6, 8.2.2).
+        Raises HTTPException."""
+        refusal = await self._refusal(signed_in, named)
+        if refusal is not None:
+            raise HTTPException(400, refusal)
 
     async def claim_uploads(self, signed_in: SignedIn, paths: Iterable[str]) -> None:
         await self._claims.claim(signed_in, frozenset(map(file_key, self._within(paths))))
@@ -107,11 +122,14 @@ class AppFiles:
             real = self._real(os.path.join(root, *steps))  # noqa: PTH118 -- As Gradio joins them.
         except (OSError, ValueError):
             return True
-        return self._is_inside(real) or real in self._private
+        return self._is_inside(real) or self._places.have(real)
 
     def wrap(self, demo: gr.Blocks) -> None:
-        """From now on outputs belong to whoever asked for them, before they are sent."""
+        """From now on inputs name files of their sender alone, and outputs belong to whoever asked for them, before
+        they are sent."""
+        keep_from_showing(demo, partial(self._places.have, own_examples=self._kept_examples))
         process: Callable[..., Awaitable[dict[str, Any]]] = demo.process_api
+        preprocess: Callable[..., Awaitable[list[Any]]] = demo.preprocess_data
         postprocess: Callable[..., Awaitable[list[Any]]] = demo.postprocess_data
 
         async def process_api(
@@ -124,16 +142,27 @@ class AppFiles:
             fn = demo.fns[block_fn] if isinstance(block_fn, int) else block_fn
             self._must_not_explore(fn, inputs)
             samples: Samples = []
-            token = _samples.set(samples)
+            token, senders = _samples.set(samples), _senders.set(_senders_of(request))
             try:
+                await self._must_be_theirs(request, kwargs.get("event_data"))
                 output = await process(block_fn, inputs, *args, request=request, **kwargs)
             finally:
                 _samples.reset(token)
+                _senders.reset(senders)
             rendered = output.get("render_config")
             await self._claim(
                 request, inputs, samples, set() if rendered is None else self._of(rendered)
             )
             return output
+
+        async def preprocess_data(
+            block_fn: BlockFunction, inputs: list[Any], *args: Any, **kwargs: Any
+        ) -> list[Any]:
+            # Here, since every way to call an event ends here, with the inputs as its components are about to read them.
+            sender = next(_senders.get(iter(())), None)
+            if sender is not None:
+                await self._must_be_theirs_to_name(sender, named_by(block_fn.inputs, inputs))
+            return await preprocess(block_fn, inputs, *args, **kwargs)
 
         async def postprocess_data(block_fn: BlockFunction, *args: Any, **kwargs: Any) -> list[Any]:
             # Here, since later steps of a generator leave as differences.
@@ -146,7 +175,41 @@ class AppFiles:
             return data
 
         demo.process_api = process_api  # type: ignore[method-assign]
+        demo.preprocess_data = preprocess_data  # type: ignore[method-assign]
         demo.postprocess_data = postprocess_data  # type: ignore[method-assign]
+
+    async def _must_be_theirs(self, request: Any, event_data: Any) -> None:
+        """Check what an event says of its own beginning. Raises gr.Error."""
+        said = getattr(event_data, "_data", None)
+        if said is not None:
+            for one in request if isinstance(request, list) else [request]:
+                sender = _who_asked(one)
+                if sender is not None:
+                    await self._must_be_theirs_to_name(sender, named_to_unknown(said))
+
+    async def _must_be_theirs_to_name(self, sender: SignedIn, named: Named) -> None:
+        """Raises gr.Error."""
+        refusal = await self._refusal(sender, named)
+        if refusal is not None:
+            raise gr.Error(refusal, print_exception=False)
+
+    async def _refusal(self, signed_in: SignedIn, named: Named) -> str | None:
+        """Return why the caller may not name these files; None where they may."""
+        if any(map(has_scheme, named.files)):
+            return "The service fetches nothing from other addresses: upload the file itself."
+        if not all(map(self._is_known, named.files)) or not await self._are_allowed(
+            signed_in, named.files | named.texts
+        ):
+            return "There is no such file of yours: upload it first."
+        return None
+
+    def _is_known(self, path: str) -> bool:
+        """Return whether the path is one in the folder, or of what `gr.set_static_paths` makes public."""
+        try:
+            real = self._real(path)
+        except (OSError, ValueError):
+            return False
+        return self._is_inside(real) or any(is_in(real, static) for static in self._given_out)
 
     def _must_not_explore(self, fn: BlockFunction, inputs: list[Any]) -> None:
         """Raises gr.Error where somebody has picked a file in an explorer that it does not show."""
@@ -174,7 +237,10 @@ class AppFiles:
                 await self._claims.claim(signed_in, keys)
 
     async def _are_allowed(self, signed_in: SignedIn, paths: Iterable[str]) -> bool:
+        paths = list(paths)
         try:
+            if any(map(self._places.have, paths)):
+                return False
             inside = [real for real in map(self._real, paths) if self._is_inside(real)]
         except (
             OSError,
@@ -184,7 +250,7 @@ class AppFiles:
         keys = {
             file_key(self._place(real))
             for real in inside
-            if not any(_is_in(real, s) for s in self._static)
+            if not any(is_in(real, s) for s in self._static)
         }
         return await self._claims.are_owned(signed_in, keys - self._public)
 
@@ -212,13 +278,14 @@ class AppFiles:
         return os.path.realpath(os.path.abspath(path))  # noqa: PTH100 -- As Gradio does, word by word.
 
     def _is_inside(self, real: str) -> bool:
-        return _is_in(real, self._folder)
+        return is_in(real, self._folder)
 
     def _place(self, real: str) -> str:
         return os.path.relpath(real, self._folder).replace(os.sep, "/")
 
 
 _samples: Final[ContextVar[Samples | None]] = ContextVar("samples", default=None)
+_senders: Final[ContextVar[Iterator[SignedIn | None]]] = ContextVar("senders")
 _REPEATING: Final = frozenset({"json", "browserstate", "paramviewer"})
 """Components that hold no files and show values of any form: what looks like a file there may be somebody's own words, which
 an innocent app repeats."""
@@ -232,8 +299,9 @@ def _mark(place: str) -> str:
     return folder if len(folder) >= _DIGEST else place
 
 
-def _is_in(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+def _senders_of(request: Any) -> Iterator[SignedIn | None]:
+    """Who sent each sample of a run, in order; a run outside a batch has one sender for all there are."""
+    return map(_who_asked, request) if isinstance(request, list) else repeat(_who_asked(request))
 
 
 def _who_asked(request: Any) -> SignedIn | None:

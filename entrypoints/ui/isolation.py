@@ -8,7 +8,6 @@ account, and what Gradio could not read never reaches it.
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any, Final, cast
 
 import gradio as gr
@@ -25,6 +24,13 @@ from entrypoints.ui.bodies import Body, steps_in
 from entrypoints.ui.files import AppFiles
 from entrypoints.ui.keeping import GradioMemory
 from entrypoints.ui.logins import Login, Logins, Tab
+from entrypoints.ui.named_files import (
+    Named,
+    hands_json_on,
+    named_by,
+    named_by_any_of,
+    named_to_unknown,
+)
 from entrypoints.ui.server_functions import ServerFunctions
 from entrypoints.ui.streams import SESSION_EXPIRED
 from entrypoints.ui.tabs import login_of, query_within, within
@@ -33,7 +39,6 @@ from entrypoints.ui.uploads import counted_upload
 _API: Final = "/gradio_api/"
 _JSON: Final = b"application/json"
 _HASH: Final = "session_hash"
-_ADDRESSES: Final = ("http:", "https:")
 
 
 def _uncompressed(scope: Scope) -> Scope:
@@ -166,8 +171,8 @@ class _Request:
             if body.get(_HASH) is None:
                 body[_HASH] = self._app.new_name()
         tab = self._tab(body.get(_HASH))
-        self._fn(tab.name, api_name, body)
-        await self._files.must_be_allowed(self._signed_in, raw, body)
+        fn = self._fn(tab.name, api_name, body)
+        await self._must_be_theirs(raw, fn, body)
         with self._login.running(tab):
             await self._login.use(tab)
             answer = await self._asked(bodies.write_json({**body, _HASH: tab.name}))
@@ -179,9 +184,10 @@ class _Request:
         raw = await bodies.whole(self._receive)
         body = bodies.read_json(raw)
         fn = self._by_name(self._memory.fns(None), api_name)
-        _must_fetch_nothing(body)
         _keep_drawings_apart(self._name, fn, body.values())
-        await self._files.must_be_allowed(self._signed_in, raw, body)
+        if bodies.may_name_files(raw):
+            named = named_by_any_of(fn.inputs, body.values())
+            await self._files.must_be_allowed(self._signed_in, named)
         with self._login.running(None):
             await self._login.make_room()
             answer = await self._asked(bodies.write_json(body))
@@ -195,8 +201,8 @@ class _Request:
     async def _run(self, api_name: str) -> None:
         body, raw = await self._read_event()
         tab = None if body.get(_HASH) is None else self._tab(body[_HASH])
-        self._fn(None if tab is None else tab.name, api_name, body)
-        await self._files.must_be_allowed(self._signed_in, raw, body)
+        fn = self._fn(None if tab is None else tab.name, api_name, body)
+        await self._must_be_theirs(raw, fn, body)
         with self._login.running(tab, is_direct=True):
             if tab is not None:
                 await self._login.use(tab)
@@ -215,9 +221,9 @@ class _Request:
         if not self._memory.is_streamed_to(event_id):
             raise HTTPException(404)
         body, raw = await self._read_event()
-        _must_fetch_nothing(body["data"])
-        _keep_drawings_apart(tab.name, self._memory.fn_of(event_id), body["data"])
-        await self._files.must_be_allowed(self._signed_in, raw, body)
+        fn = self._memory.fn_of(event_id)
+        _keep_drawings_apart(tab.name, fn, body["data"])
+        await self._must_be_theirs(raw, fn, body)
         await self._go_on_with({**body, _HASH: tab.name, "event_id": event_id})
 
     async def _cancel(self) -> None:
@@ -237,13 +243,14 @@ class _Request:
     async def _component_server(self) -> None:
         if forms.is_form(self._scope):
             form = await forms.read(self._scope, self._receive)
-            fields, path_search = form.fields, b""
+            fields, raw = form.fields, b""
         else:
-            path_search = await bodies.whole(self._receive)
-            form, fields = None, bodies.read_json(path_search)
+            raw = await bodies.whole(self._receive)
+            form, fields = None, bodies.read_json(raw)
         tab = self._tab(fields.get(_HASH))
         component, fn = self._server_function(tab, fields)
-        await self._files.must_be_allowed(self._signed_in, path_search, fields)
+        if form is not None or bodies.may_name_files(raw):
+            await self._files.must_be_allowed(self._signed_in, _named_in(component, fields))
         fields = {**fields, _HASH: tab.name}
         if form is not None and isinstance(fields.get("id"), str):
             # An ImageEditor keeps what is sent to it under the sender's name, for everybody.
@@ -330,8 +337,15 @@ class _Request:
             raise HTTPException(400, "data is missing: the list of the event's inputs.")
         return body, raw
 
-    def _fn(self, tab: str | None, api_name: str | None, body: Body) -> None:
-        """The event exists for this tab and takes this data. Raises HTTPException."""
+    async def _must_be_theirs(self, raw: bytes, fn: Any, body: Body) -> None:
+        """Refuse files of others before the event is queued, and with a status. Raises HTTPException."""
+        if bodies.may_name_files(raw):
+            named = named_by(_inputs_of(fn, body["data"]), body["data"])
+            named.add(named_to_unknown(body.get("event_data")))
+            await self._files.must_be_allowed(self._signed_in, named)
+
+    def _fn(self, tab: str | None, api_name: str | None, body: Body) -> Any:
+        """Return the event, which exists for this tab and takes this data. Raises HTTPException."""
         fns = self._memory.fns(tab)
         index = body.get("fn_index")
         if index is not None:
@@ -348,11 +362,8 @@ class _Request:
         sent = len(body["data"])
         if sent not in expected and not fn.cancels:
             raise HTTPException(400, f"This event takes {len(fn.inputs)} inputs, not {sent}.")
-        named = [block for block in fn.inputs if sent >= len(fn.inputs) or not block.skip_api]
-        for block, value in zip_longest(named, body["data"]):
-            if not isinstance(block, gr.JSON):  # What it gets is no file, whatever it is called.
-                _must_fetch_nothing(value)
         _keep_drawings_apart(tab or self._name, fn, body["data"])
+        return fn
 
     def _by_name(self, fns: dict[int, Any], api_name: str) -> Any:
         for fn in fns.values():
@@ -401,13 +412,15 @@ class _Request:
         return scope, bodies.followed_by(receive, self._receive)
 
 
-def _must_fetch_nothing(value: object) -> None:
-    """Gradio fetches a file that is named by an address; the service asks other hosts for nobody (ASVS 1.3.6).
-    Raises HTTPException."""
-    if any(path.lower().lstrip().startswith(_ADDRESSES) for path in bodies.paths_in(value)):
-        raise HTTPException(
-            400, "The service fetches nothing from other addresses: upload the file itself."
-        )
+def _inputs_of(fn: Any, data: Sequence[Any]) -> list[Any]:
+    """Return the components that the values are for: programs may leave out those that are not in the API."""
+    return [block for block in fn.inputs if len(data) >= len(fn.inputs) or not block.skip_api]
+
+
+def _named_in(component: Block, fields: Body) -> Named:
+    """Collect what is named to a component's function, whose author decides what it reads."""
+    data = fields.get("data")
+    return named_by([component], [data]) if hands_json_on(component) else named_to_unknown(data)
 
 
 def _keep_drawings_apart(tab: str, fn: Any, values: Iterable[Any]) -> None:

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from traceback import extract_tb
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import gradio as gr
 from gradio.context import Context
+from gradio.utils import get_cache_folder
 
 from application.settings import examples_kept_in
 from entrypoints.ui.calling import being_built
@@ -79,7 +81,8 @@ def _page(
     if not isinstance(app, str):
         return _titled(app, "app")
     with examples_kept_in(_own_folder(app)):
-        return _named_page(app, loaded, others, launched)
+        page = _named_page(app, loaded, others, launched)
+        return replace(page, kept_examples=get_cache_folder())
 
 
 def _named_page(

@@ -2,7 +2,7 @@
 
 import asyncio
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -29,6 +29,7 @@ from entrypoints.ui.assets import Assets
 from entrypoints.ui.calling import Calls, RunningEvents, is_served_no_longer
 from entrypoints.ui.document import Document, header
 from entrypoints.ui.files import AppFiles, Claims
+from entrypoints.ui.gradio_files import let_show
 from entrypoints.ui.guard import (
     MB,
     GradioAddresses,
@@ -47,6 +48,7 @@ from entrypoints.ui.launching import options_of
 from entrypoints.ui.logins import Logins
 from entrypoints.ui.mcp import McpServer
 from entrypoints.ui.policy import SourceRefused, policy_of
+from entrypoints.ui.private_places import PrivatePlaces
 from entrypoints.ui.roles import must_have_one_of, must_see, roles_of
 from entrypoints.ui.sdk import Page, PageRefused
 from entrypoints.ui.server_functions import ServerFunctions
@@ -78,6 +80,7 @@ class UI:
 
     settings: Settings
     claims: Claims
+    private: PrivatePlaces
     pages: Sequence[Mounted]
     """In the order of the navigation; the first is the HomePage."""
     assets: Assets = field(default_factory=Assets)
@@ -125,6 +128,7 @@ def mount(
     ui = UI(
         settings=settings,
         claims=Claims(app),
+        private=PrivatePlaces.of(settings),
         pages=[
             Mounted(
                 page=page,
@@ -179,7 +183,7 @@ def _mount_one(
     with warnings.catch_warnings():
         # Of several routes it says that it does without what we have switched off.
         warnings.filterwarnings("ignore", message="SSR mode is not supported")
-        _mount_gradio(api, mounted, options, private=ui.settings.private_files)
+        _mount_gradio(api, mounted, options)
     policy = _policy(mounted.page, ui.settings)  # The last that may refuse.
     route = api.router.routes[-1]
     assert isinstance(route, Mount)  # noqa: S101 -- What mount_gradio_app just added.
@@ -187,7 +191,7 @@ def _mount_one(
     api.router.routes.insert(0, api.router.routes.pop())
     demo.app = route.app  # type: ignore[assignment]
     try_events_first(route.app)
-    files = AppFiles(demo, ui.claims, private=ui.settings.private_files)
+    files = AppFiles(demo, ui.claims, ui.private, kept_examples=mounted.page.kept_examples)
     files.wrap(demo)
     calls.wrap(demo, place=path, needs_state=_needs_state, check=partial(_must_be_for, mounted))
     isolated = Isolated(
@@ -216,18 +220,15 @@ def _mount_one(
 
 def _unmount_one(mounted: Mounted) -> None:
     demo = mounted.page.demo
-    for wrapped in ("process_api", "postprocess_data"):
+    for wrapped in ("process_api", "preprocess_data", "postprocess_data"):
         vars(demo).pop(wrapped, None)
     demo.has_launched = False
+    let_show(demo)
     replace_queue(demo)
     is_served_no_longer(mounted.path)
 
 
-def _mount_gradio(
-    api: FastAPI, mounted: Mounted, options: Mapping[str, Any], *, private: Iterable[Path]
-) -> None:
-    """`private`: files that are given to nobody. Gradio gives away any file of the working directory or the temporary
-    folder that an app names as its output."""
+def _mount_gradio(api: FastAPI, mounted: Mounted, options: Mapping[str, Any]) -> None:
     gr.mount_gradio_app(
         api,
         mounted.page.demo,
@@ -245,10 +246,6 @@ def _mount_gradio(
         **{
             **options,
             "max_file_size": mounted.addresses.file_limit(options.get("max_file_size")),
-            "blocked_paths": [
-                *options.get("blocked_paths", ()),
-                *(str(path.absolute()) for path in private),
-            ],
         },
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
+from pathlib import Path
 from typing import Self
 
 import gradio as gr
@@ -51,6 +52,9 @@ class Page:
     """Of its place in the navigation; pages of the same order stay as they are named."""
     csp: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     """Widens the page's content security policy, by directive: `{"img-src": "https://images.example.com"}`."""
+
+    kept_examples: Path | None = field(default=None, repr=False, compare=False)
+    """Where the outputs of its examples are kept; said by whoever loads it."""
 
     def __post_init__(self) -> None:
         """Raises RoleInvalid, and PageRefused for a role written as a text."""

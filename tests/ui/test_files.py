@@ -13,6 +13,7 @@ import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from gradio.data_classes import _StaticFiles
 
+from entrypoints import ui
 from entrypoints.ui.files import Claims
 from tests.ui.attacks import (
     API,
@@ -23,7 +24,7 @@ from tests.ui.attacks import (
     joins,
     uploads,
 )
-from tests.ui.conftest import Browser, House, Mounts, completed
+from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
 
 
 @pytest.fixture(autouse=True)
@@ -281,25 +282,25 @@ async def test_component_functions_and_streams_take_no_file_of_somebody_else(
         audio.stream(str, audio, gr.Textbox(), api_name="hear", time_limit=30)
     house = await mounted(demo)
     ada, bob, _ = await everybody(house)
-    path = await uploads(ada)
     event_id = await joins(bob, house, "hear", None, tab="his")
 
-    served = await bob.http.post(
-        f"{API}/component_server",
-        json={
-            "data": [{"path": path}],
-            "component_id": explorer._id,
-            "fn_name": "ls",
-            "session_hash": "his",
-        },
-    )
-    streamed = await bob.http.post(
-        f"{API}/stream/{event_id}", json={"data": [as_file(path)], "session_hash": "his"}
-    )
-    await bob.http.post(f"{API}/stream/{event_id}/close")
+    for path in (await uploads(ada), "/etc/passwd", "http://127.0.0.1:9/"):
+        served = await bob.http.post(
+            f"{API}/component_server",
+            json={
+                "data": [{"path": path}],
+                "component_id": explorer._id,
+                "fn_name": "ls",
+                "session_hash": "his",
+            },
+        )
+        streamed = await bob.http.post(
+            f"{API}/stream/{event_id}", json={"data": [as_file(path)], "session_hash": "his"}
+        )
 
-    assert is_problem(served, 400)
-    assert is_problem(streamed, 400)
+        assert is_problem(served, 400)
+        assert is_problem(streamed, 400)
+    await bob.http.post(f"{API}/stream/{event_id}/close")
 
 
 def giving(made: Path) -> gr.Blocks:
@@ -409,7 +410,12 @@ async def test_an_output_is_fetched_by_who_asked_for_it_alone(
 @pytest.mark.asvs("13.3.2", "5.3.2")
 @pytest.mark.parametrize("through_a_link", [False, True])
 async def test_the_services_own_secrets_are_given_to_nobody(
-    mounted: Mounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, through_a_link: bool
+    mounted: Mounts,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    through_a_link: bool,
 ) -> None:
     """Gradio gives away what an app names, from the working directory and the temporary folder; this app names what it is
     told."""
@@ -421,12 +427,15 @@ async def test_the_services_own_secrets_are_given_to_nobody(
     with gr.Blocks() as demo:
         gr.Button().click(lambda path: path, gr.Textbox(), gr.File(), api_name="give")
     house = await mounted(demo, data_dir=tmp_path / ("link" if through_a_link else "data"))
-    secrets = ["secret.key", *(f"gradioapp.sqlite3{end}" for end in ("", "-wal", "-shm"))]
-    for name in [*secrets, "plain.txt"]:
+    secrets = ["secret.key", "secret.key.old", "inner/copy.txt"]
+    secrets += [f"gradioapp.sqlite3{end}" for end in ("", "-wal", "-shm", ".bak")]
+    (data / "inner").mkdir()
+    for name in secrets:
         (data / name).write_text("of the service")
+    (tmp_path / "plain.txt").write_text("of the author")
     ada = await house.signed_in()
 
-    given = completed(await ada.runs("give", "data/plain.txt"))
+    given = completed(await ada.runs("give", "plain.txt"))
     told = [
         completed(await ada.runs("give", place))
         for name in secrets
@@ -439,6 +448,81 @@ async def test_the_services_own_secrets_are_given_to_nobody(
 
     assert given["success"], given
     assert [answer["success"] for answer in told] == [False] * len(told)
+    assert not [path for path in folder.rglob("*") if path.name in secrets]  # noqa: ASYNC240
+
+
+@pytest.mark.asvs("13.3.2", "13.4.1")
+async def test_what_developers_keep_secret_beside_an_app_is_given_to_nobody(
+    mounted: Mounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    secrets = [".env", ".env.local", ".ENV", ".git/config", "outputs/.env.prod", "link"]
+    for name in secrets[:-1]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("of the author")
+    (tmp_path / "link").symlink_to(tmp_path / ".env")
+    (tmp_path / "outputs" / "plain.txt").write_text("for all")
+    elsewhere = tmp_path / "elsewhere.sqlite3"
+    for end in ("", "-wal", ".bak"):
+        elsewhere.with_name(f"elsewhere.sqlite3{end}").write_text("of the service")
+        secrets.append(f"elsewhere.sqlite3{end}")
+    with gr.Blocks() as demo:
+        gr.Button().click(lambda path: path, gr.Textbox(), gr.File(), api_name="give")
+    demo.allowed_paths = [str(tmp_path)]
+    house = await mounted(demo, database_url=f"sqlite:///{elsewhere}")
+    ada = await house.signed_in()
+
+    given = [completed(await ada.runs("give", name)) for name in secrets]
+    fetched = [(await fetches(ada, str(tmp_path / name))).status_code for name in secrets]
+    plain = completed(await ada.runs("give", "outputs/plain.txt"))
+
+    assert [answer["success"] for answer in given] == [False] * len(secrets)
+    assert fetched == [404] * len(secrets)
+    assert plain["success"]
+
+
+@pytest.mark.asvs("8.2.2", "8.4.1")
+async def test_kept_examples_of_an_app_are_fetched_by_nobody_and_given_by_it_alone(
+    mounted: Mounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page with roles keeps them beside those of pages for all."""
+    kept = tmp_path / "data" / "examples"
+    monkeypatch.setenv("GRADIO_EXAMPLES_CACHE", str(kept))
+    for place in ("mine/7/log.csv", "theirs/8/log.csv"):
+        (kept / place).parent.mkdir(parents=True)
+        (kept / place).write_text("of the page")
+    with gr.Blocks() as demo:
+        explorer = gr.FileExplorer(root_dir=str(tmp_path))
+        gr.Button().click(lambda path: path, gr.Textbox(), gr.File(), api_name="give")
+    page = ui.Page(demo, title="Mine", kept_examples=kept / "mine")
+    with gr.Blocks() as home:
+        gr.Markdown("Home")
+    house = await mounted(home, others=[page], data_dir=tmp_path / "data")
+    ada = await house.signed_in()
+    below = f"{GRADIO}/mine/gradio_api"
+
+    def gives(place: str) -> Any:
+        return ada.http.post(f"{below}/run/give", json={"data": [str(kept / place)]})
+
+    fetched = [
+        await ada.http.get(f"{api}/file={kept / place}")
+        for api in (API, below)
+        for place in ("mine/7/log.csv", "theirs/8/log.csv")
+    ]
+    listed = await ada.http.post(
+        f"{below}/component_server",
+        json={
+            "data": ["data", "examples"],
+            "component_id": explorer._id,
+            "fn_name": "ls",
+            "session_hash": "hers",
+        },
+    )
+
+    assert [answer.status_code for answer in fetched] == [404] * 4
+    assert (await gives("theirs/8/log.csv")).status_code == 400
+    assert (await gives("mine/7/log.csv")).status_code == 200
+    assert listed.json() == []
 
 
 async def test_two_in_one_batch_get_each_their_own(mounted: Mounts, made: Path) -> None:
@@ -587,8 +671,9 @@ async def test_an_explorer_of_files_shows_neither_what_is_somebodys_nor_what_is_
     """Its folder has our data in it, as it has when an app stands where the service is started."""
     data = tmp_path / "data"
     data.mkdir()
-    for file in (data / "secret.key", data / "gradioapp.sqlite3", data / "plain.txt"):
-        file.write_text(f"of {file.name}")
+    (tmp_path / "plain.txt").write_text("of the author")
+    for name in ("secret.key", "secret.key.old", "gradioapp.sqlite3.bak"):
+        (data / name).write_text("of the service")
     seen: list[str | None] = []
     with gr.Blocks() as demo:
         files = gr.FileExplorer(root_dir=str(tmp_path), file_count="single")
@@ -605,19 +690,20 @@ async def test_an_explorer_of_files_shows_neither_what_is_somebodys_nor_what_is_
             for item in (await bob.http.post(f"{API}/component_server", json=body)).json()
         }
 
-    assert await lists() == {"data"}
-    assert await lists("data") == {"plain.txt"}
+    assert await lists() == {"plain.txt"}
+    assert await lists("data") == set()
     assert await lists(folder.name) == await lists(folder.name, digest) == set()
     for steps in (
         ["data", "secret.key"],
         ["data/../data", "secret.key"],
-        ["data", "gradioapp.sqlite3"],
+        ["data", "secret.key.old"],
+        ["data", "gradioapp.sqlite3.bak"],
         [folder.name, digest, name],
     ):
         for event in ("pick", "give"):
             assert not completed(await bob.runs(event, [steps]))["success"], steps
-    assert completed(await bob.runs("pick", [["data", "plain.txt"]]))["success"]
-    assert seen == [str(data / "plain.txt")]
+    assert completed(await bob.runs("pick", [["plain.txt"]]))["success"]
+    assert seen == [str(tmp_path / "plain.txt")]
 
 
 async def test_a_picture_of_lines_is_no_more_public_than_others(mounted: Mounts) -> None:
