@@ -19,7 +19,7 @@ from adapters.sql.engine import make_engine
 from adapters.sql.store import SqlStore
 from adapters.sql.unit_of_work import SqlUnitsOfWork
 from adapters.system.clock import SystemClock
-from adapters.system.files import private_folder, secret_in
+from adapters.system.files import FOLDER_MODE, private_folder, secret_in
 from adapters.system.ids import RandomIds
 from application import use_cases as uc
 from application.settings import Settings, SettingsInvalid
@@ -190,8 +190,8 @@ async def running(container: Composition, *, serves: bool = True) -> AsyncIterat
     Raises SettingsInvalid, StoreUnavailable."""
     settings: Settings = container.settings()
     if settings.uses_data_dir:
-        private_folder(settings.data_dir)
-        private_folder(settings.data_dir / "gradio")
+        folder = private_folder(settings.data_dir)
+        (folder / "gradio").mkdir(mode=FOLDER_MODE, exist_ok=True)
     engine = container.engine()
     try:
         if engine is not None:

@@ -20,6 +20,10 @@ from pydantic_settings import (
 
 PREFIX: Final = "GRADIOAPP_"
 _EXAMPLES: Final = "GRADIO_EXAMPLES_CACHE"
+DATABASE_NAME: Final = "gradioapp.sqlite3"
+KEY_NAME: Final = "secret.key"
+OLD_DATA_DIR: Final = Path("data")
+"""The default of earlier versions, which a folder of an author's own may be called too."""
 SHORTEST_SECRET: Final = 32
 """Bytes (ASVS 11.2.3)."""
 
@@ -86,7 +90,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices(f"{PREFIX}DATABASE_URL", "DATABASE_URL")
     )
-    data_dir: Path = Path("data")
+    data_dir: Path = Path("gradioapp-data")
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     public_url: str | None = None
     allow_http: bool = False
@@ -160,12 +164,12 @@ class Settings(BaseSettings):
         """The URL of the database; without one, a SQLite file in the data folder."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'gradioapp.sqlite3'}"
+        return f"sqlite+aiosqlite:///{self.data_dir.resolve() / DATABASE_NAME}"
 
     @property
     def key_file(self) -> Path:
         """Where dev keeps its signing key when none is set."""
-        return self.data_dir / "secret.key"
+        return self.data_dir / KEY_NAME
 
     @property
     def database_file(self) -> Path | None:
@@ -221,10 +225,24 @@ def load(*, env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     except ValidationError as error:
         faults += [_sentence(fault) for fault in error.errors()]
         raise SettingsInvalid(faults + _other_faults(error, env_file, overrides)) from error
+    settings = _with_data_of_earlier_versions(settings)
     faults += _faults(settings)
     if faults:
         raise SettingsInvalid(faults)
     return settings
+
+
+def _with_data_of_earlier_versions(settings: Settings) -> Settings:
+    """Go on using the folder that the service made before its default had another name."""
+    is_chosen = "data_dir" in settings.model_fields_set
+    if is_chosen or settings.data_dir.exists() or not _is_of_the_service(OLD_DATA_DIR):
+        return settings
+    return settings.replaced(data_dir=OLD_DATA_DIR)
+
+
+def _is_of_the_service(folder: Path) -> bool:
+    has_key = (folder / KEY_NAME).is_file() and (folder / "gradio").is_dir()
+    return has_key or (folder / DATABASE_NAME).is_file()
 
 
 def _other_faults(
@@ -305,6 +323,11 @@ def _faults(settings: Settings) -> list[str]:
         for key in settings.secret_key
         if len(key.get_secret_value().encode()) < SHORTEST_SECRET
     ][:1]
+    if settings.uses_data_dir and Path.cwd().is_relative_to(settings.data_dir.resolve()):
+        faults.append(
+            f"{PREFIX}DATA_DIR={settings.data_dir} has the working directory in it, and nothing of the folder is shown by "
+            "any app: name a folder of its own, such as gradioapp-data"
+        )
     public = settings.public_url
     opens_http = (
         public is not None and not settings.is_https and not is_loopback_name(_host(public))

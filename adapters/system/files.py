@@ -10,8 +10,10 @@ FILE_MODE: Final = 0o600
 
 
 def private_folder(path: Path) -> Path:
-    """Made if missing, for its owner alone; an existing one keeps its mode."""
-    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    """Make the folder if it is missing, for its owner alone and for no repository; an existing one stays as it is."""
+    if not path.exists():
+        path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        (path / ".gitignore").write_text("*\n")
     return path
 
 

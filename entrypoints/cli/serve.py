@@ -46,6 +46,8 @@ def serve(
         "mcp": mcp or None,
     }
     overrides = {name: value for name, value in typed.items() if value is not None}
+    from application.settings import OLD_DATA_DIR
+
     settings = settings_now(**overrides)
     if settings.reload and settings.environment == "test":
         raise Fault(
@@ -55,6 +57,11 @@ def serve(
         settings = settings.replaced(port=listener.getsockname()[1])
         if settings.uses_data_dir:
             typer.echo(f"Data is kept in {settings.data_dir.resolve()}")
+            if settings.data_dir == OLD_DATA_DIR:
+                typer.echo(
+                    "This is the folder of earlier versions, which goes on being used. To move it, stop the service and type: "
+                    "mv data gradioapp-data"
+                )
             make_ready(settings)
         if settings.reload:
             _serve_reloading(settings, overrides, listener)

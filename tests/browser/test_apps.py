@@ -109,7 +109,7 @@ class Uses:
 def text(uses: Uses) -> None:
     assert uses("greet", "Ada", True, 2) == ("HELLO ADA!HELLO ADA!", 20)  # noqa: FBT003 -- A checkbox.
     assert uses("load_example", 1) == ("Hello Bob!Hello Bob!", 20)
-    assert list((uses.served.folder / "data" / "examples").iterdir())
+    assert list((uses.served.folder / "gradioapp-data" / "examples").iterdir())
 
 
 def image(uses: Uses) -> None:

@@ -92,8 +92,8 @@ def test_what_others_can_read_is_a_fault_each_with_its_remedy(
     folder: Path, gradioapp: Gradioapp
 ) -> None:
     make(gradioapp, "ada@example.org", "admin")
-    (folder / "data").chmod(0o750)
-    (folder / "data/secret.key").chmod(0o640)
+    (folder / "gradioapp-data").chmod(0o750)
+    (folder / "gradioapp-data/secret.key").chmod(0o640)
 
     found = faults(gradioapp("check").stdout)
 

@@ -71,15 +71,16 @@ def test_a_first_run_leads_from_an_empty_folder_to_the_home_page_and_a_restart_k
     folder: Path, start: Start, browser: httpx.Client
 ) -> None:
     server = start("entrypoints", *AT_ONCE)
-    server.hears(re.escape(str(folder / "data")))
+    server.hears(re.escape(str(folder / "gradioapp-data")))
     base = server.hears(SERVING)[1]
     link = server.hears(LINK)[0]
 
     assert link.startswith(base)
-    assert mode(folder / "data") == 0o700
-    assert mode(folder / "data/secret.key") == 0o600
-    assert mode(folder / "data/gradioapp.sqlite3") == 0o600
-    assert mode(folder / "data/gradio") == 0o700
+    assert mode(folder / "gradioapp-data") == 0o700
+    assert mode(folder / "gradioapp-data/secret.key") == 0o600
+    assert mode(folder / "gradioapp-data/gradioapp.sqlite3") == 0o600
+    assert mode(folder / "gradioapp-data/gradio") == 0o700
+    assert (folder / "gradioapp-data/.gitignore").read_text() == "*\n"
     assert browser.get(f"{base}/healthz").status_code == 200
     assert browser.get(link).status_code == browser.get(link).status_code == 200
 
@@ -103,6 +104,30 @@ def test_a_first_run_leads_from_an_empty_folder_to_the_home_page_and_a_restart_k
     assert browser.get(f"{base}/gradio/").status_code == 200
     assert again.stops(within=12) < 12
     assert "/setup" not in again.said
+
+
+def test_the_folder_of_earlier_versions_goes_on_being_used_and_one_of_an_author_does_not(
+    folder: Path, start: Start
+) -> None:
+    (folder / "data").mkdir()
+    (folder / "data/train.csv").write_text("x,y\n1,2\n")
+
+    server = start("entrypoints", *AT_ONCE)
+    server.hears(SERVING)
+    server.stops(within=12)
+
+    assert [path.name for path in (folder / "data").iterdir()] == ["train.csv"]
+    (folder / "data/train.csv").unlink()
+    (folder / "data").rmdir()
+    (folder / "gradioapp-data").rename(folder / "data")
+
+    again = start("entrypoints", *AT_ONCE)
+    again.hears(rf"{re.escape(str(folder / 'data'))}\n")
+    again.hears("folder of earlier versions")
+    again.hears(SERVING)
+    again.stops(within=12)
+
+    assert not (folder / "gradioapp-data").exists()
 
 
 def test_sample_users_are_made_and_named(start: Start, browser: httpx.Client) -> None:
@@ -205,7 +230,7 @@ def test_the_app_can_be_served_by_uvicorn_itself(
         answer = patient.get(f"{base}/healthz")
 
     assert answer.json() == {"status": "ok"}
-    assert (folder / "data/gradioapp.sqlite3").exists()
+    assert (folder / "gradioapp-data/gradioapp.sqlite3").exists()
     assert server.popen.poll() is None
 
 

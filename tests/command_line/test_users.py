@@ -51,7 +51,7 @@ def test_in_dev_an_account_can_be_made_before_anything_was_served(
     assert "Made ada@example.org (ada), role admin." in result.stdout
     assert "http://127.0.0.1:8080/login" in result.stdout
     assert sign_in("ada@example.org")
-    assert (folder / "data").stat().st_mode & 0o777 == 0o700
+    assert (folder / "gradioapp-data").stat().st_mode & 0o777 == 0o700
 
 
 def test_in_prod_a_database_that_is_behind_is_refused_with_the_remedy(gradioapp: Gradioapp) -> None:

@@ -58,6 +58,13 @@ def test_a_wrong_setting_is_one_line_that_names_it(
     assert names in result.stderr
 
 
+def test_a_data_folder_around_the_working_directory_is_refused(gradioapp: Gradioapp) -> None:
+    result = gradioapp("check", DATA_DIR="..")
+
+    assert result.exit_code != 0
+    assert "GRADIOAPP_DATA_DIR=.." in result.stdout + result.stderr
+
+
 def test_all_faults_of_the_settings_are_named_at_once(gradioapp: Gradioapp) -> None:
     result = gradioapp("serve --sample-users", ENVIRONMENT="prod")
 
@@ -112,7 +119,7 @@ def test_a_database_that_does_not_answer_is_one_line_without_its_password(
 
 
 def test_a_data_folder_that_cannot_be_made_is_one_line(folder: Path, gradioapp: Gradioapp) -> None:
-    (folder / "data").write_text("a file, and no folder")
+    (folder / "gradioapp-data").write_text("a file, and no folder")
 
     result = gradioapp("users list")
 
@@ -125,7 +132,7 @@ def test_a_key_that_others_can_read_is_refused_with_the_remedy(
     folder: Path, gradioapp: Gradioapp
 ) -> None:
     gradioapp("users list")
-    (folder / "data/secret.key").chmod(0o644)
+    (folder / "gradioapp-data/secret.key").chmod(0o644)
 
     result = gradioapp("users list")
 
