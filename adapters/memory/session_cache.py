@@ -5,13 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import Any
 from uuid import UUID
 
 from domain.model.caller import SignedIn
 from domain.model.session import SessionId
 from domain.model.state import Entries
 from domain.model.user import UserId
-from domain.ports.session_cache import SessionCache
+from domain.ports.session_cache import Lookup, SessionCache, Ticket
 from domain.ports.system import Clock
 
 
@@ -22,70 +23,96 @@ class _Kept:
 
 
 class MemorySessionCache(SessionCache):
-    """Beyond `most_tokens` those used longest ago are forgotten."""
+    """Forgets those used longest ago beyond `most_tokens`."""
 
     def __init__(self, *, clock: Clock, keep: timedelta, most_tokens: int = 10_000) -> None:
         """`keep` zero keeps nothing."""
         self._clock = clock
         self._keep = keep
         self._most_tokens = most_tokens
-        self._generation = 0
+        self._changes = 0
+        self._last_change: OrderedDict[UUID, int] = OrderedDict()
+        """Of sessions and users, those changed longest ago first."""
+        self._forgotten_change = 0
+        """The last of those no longer in `_last_change`: whoever is not there counts as changed then."""
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._by_owner: defaultdict[UUID, set[str]] = defaultdict(set)
         """Tokens by the session they open and by the user they belong to."""
         self._lock = Lock()
 
-    def find(self, token: str) -> SignedIn | None:
+    def look_up(self, token: str) -> Lookup:
         now = self._clock.now()
         with self._lock:
-            kept = self._kept.get(token)
-            if kept is None:
-                return None
-            # A clock set back makes nothing last longer.
-            if not timedelta(0) <= now - kept.since < self._keep:
-                self._forget([token])
-                return None
-            self._kept.move_to_end(token)
-            return kept.signed_in
+            return Lookup(token=token, found=self._find(token, now), ticket=Ticket(self._changes))
 
-    def generation(self) -> int:
-        with self._lock:
-            return self._generation
-
-    def put(self, token: str, signed_in: SignedIn, *, generation: int) -> None:
+    def put(self, signed_in: SignedIn, *, after: Lookup) -> None:
         if self._keep <= timedelta(0):
             return
         now = self._clock.now()
+        owners = signed_in.session.id, signed_in.user.id
         with self._lock:
-            if generation != self._generation:
+            if any(self._has_changed(owner, after.ticket) for owner in owners):
                 return
-            self._forget([token])
-            self._kept[token] = _Kept(signed_in=signed_in, since=now)
-            self._by_owner[signed_in.session.id].add(token)
-            self._by_owner[signed_in.user.id].add(token)
+            self._forget([after.token])
+            self._kept[after.token] = _Kept(signed_in=signed_in, since=now)
+            for owner in owners:
+                self._by_owner[owner].add(after.token)
             if len(self._kept) > self._most_tokens:
                 self._forget([next(iter(self._kept))])
 
-    def drop_sessions(self, session_ids: Sequence[SessionId]) -> None:
-        if not session_ids:
-            return
+    def ticket(self) -> Ticket:
         with self._lock:
-            self._generation += 1
+            return Ticket(self._changes)
+
+    def drop_sessions(self, session_ids: Sequence[SessionId]) -> None:
+        with self._lock:
             for session_id in session_ids:
+                self._note_change(session_id)
                 self._forget(self._by_owner.get(session_id, ()))
 
     def drop_user(self, user_id: UserId) -> None:
         with self._lock:
-            self._generation += 1
+            self._note_change(user_id)
             self._forget(self._by_owner.get(user_id, ()))
 
-    def renew_data(self, session_id: SessionId, data: Entries) -> None:
-        """A drop for those who asked the store meanwhile: what they put would be older than this."""
+    def renew_data(self, session_id: SessionId, data: Entries, *, ticket: Ticket) -> None:
         with self._lock:
-            self._generation += 1
-            for token in self._by_owner.get(session_id, ()):
-                kept = self._kept[token]
-                self._kept[token] = replace(kept, signed_in=replace(kept.signed_in, data=data))
+            if self._has_changed(session_id, ticket):
+                self._forget(self._by_owner.get(session_id, ()))
+            self._note_change(session_id)
+            self._replace(session_id, data=data)
+
+    def renew_touched(self, touched: SignedIn) -> None:
+        session = touched.session
+        with self._lock:
+            self._note_change(session.id)
+            self._replace(session.id, session=session, token=touched.token)
+
+    def _find(self, token: str, now: datetime) -> SignedIn | None:
+        kept = self._kept.get(token)
+        if kept is None:
+            return None
+        # A clock set back makes nothing last longer.
+        if not timedelta(0) <= now - kept.since < self._keep:
+            self._forget([token])
+            return None
+        self._kept.move_to_end(token)
+        return kept.signed_in
+
+    def _has_changed(self, owner: UUID, since: Ticket) -> bool:
+        return self._last_change.get(owner, self._forgotten_change) > since
+
+    def _note_change(self, owner: UUID) -> None:
+        self._changes += 1
+        self._last_change[owner] = self._changes
+        self._last_change.move_to_end(owner)
+        if len(self._last_change) > self._most_tokens:
+            _, self._forgotten_change = self._last_change.popitem(last=False)
+
+    def _replace(self, session_id: SessionId, **parts: Any) -> None:
+        for token in self._by_owner.get(session_id, ()):
+            kept = self._kept[token]
+            self._kept[token] = replace(kept, signed_in=replace(kept.signed_in, **parts))
 
     def _forget(self, tokens: Iterable[str]) -> None:
         for token in list(tokens):

@@ -91,21 +91,21 @@ class Recognise:
     async def __call__(self, token: str, *, activity: bool) -> SignedIn:
         """Who this token signs in. `activity` keeps the session from growing idle, at most one write a minute;
         heartbeats, polling and timer ticks are none. Raises SessionEnded, StoreUnavailable."""
-        signed_in = self.cache.find(token)
+        lookup = self.cache.look_up(token)
+        signed_in = lookup.found
         if signed_in is None:
-            generation = self.cache.generation()
             async with self.units_of_work.reading() as work:
                 signed_in = await self.sessions.recognise(work.sessions, token)
-            self.cache.put(token, signed_in, generation=generation)
+            self.cache.put(signed_in, after=lookup)
         self.sessions.must_be_live(signed_in.session)
         if activity and self.sessions.is_due_for_touch(signed_in.session):
             with suppress(
                 StoreUnavailable
             ):  # A store that can be read but not written still knows who this is.
-                signed_in = await self._touch(token, signed_in)
+                signed_in = await self._touch(signed_in)
         return signed_in
 
-    async def _touch(self, token: str, signed_in: SignedIn) -> SignedIn:
+    async def _touch(self, signed_in: SignedIn) -> SignedIn:
         try:
             async with self.units_of_work.writing() as work:
                 session = await self.sessions.touch(work.sessions, signed_in.session)
@@ -113,9 +113,8 @@ class Recognise:
         except SessionEnded:
             self.cache.drop_sessions([signed_in.session.id])
             raise
-        generation = self.cache.generation()
         touched = SignedIn(user=signed_in.user, session=session, data=signed_in.data)
-        self.cache.put(token, touched, generation=generation)
+        self.cache.renew_touched(touched)
         return touched
 
 

@@ -47,6 +47,7 @@ class ChangeSessionData:
     async def __call__(self, caller: Caller, changes: Changes) -> Entries:
         """Of the sign-in, or of a program's access token. Keys that are not named stay. Raises StateInvalid, SessionEnded,
         AccessTokenEnded."""
+        ticket = self.cache.ticket()
         async with self.units_of_work.writing() as work:
             if caller.token_id is not None:
                 session_id = SessionId(caller.token_id)
@@ -55,7 +56,7 @@ class ChangeSessionData:
                 session_id = _session(caller)
                 entries = await self.state.change(work.session_data, session_id, changes)
             await work.commit()
-        self.cache.renew_data(session_id, entries)
+        self.cache.renew_data(session_id, entries, ticket=ticket)
         return entries
 
 

@@ -77,12 +77,12 @@ class RecogniseToken:
         """Whose program this is. With `activity` its last use is noted, at most one write a minute.
         Raises AccessTokenEnded, StoreUnavailable."""
         self.tokens.must_look_right(value)
-        signed_in = self.cache.find(_key(value))
+        lookup = self.cache.look_up(_key(value))
+        signed_in = lookup.found
         if signed_in is None:
-            generation = self.cache.generation()
             async with self.units_of_work.reading() as work:
                 signed_in = await self.tokens.recognise(work.access_tokens, value)
-            self.cache.put(_key(value), signed_in, generation=generation)
+            self.cache.put(signed_in, after=lookup)
         token = signed_in.token
         if token is None:
             raise AccessTokenEnded
@@ -95,7 +95,6 @@ class RecogniseToken:
         return signed_in
 
     async def _touch(self, value: str, signed_in: SignedIn, token: AccessToken) -> SignedIn:
-        generation = self.cache.generation()
         try:
             async with self.units_of_work.writing() as work:
                 touched = await self.tokens.touch(work.access_tokens, signed_in, token, value)
@@ -103,7 +102,7 @@ class RecogniseToken:
         except AccessTokenEnded:
             self.cache.drop_sessions([signed_in.session.id])
             raise
-        self.cache.put(_key(value), touched, generation=generation)
+        self.cache.renew_touched(touched)
         return touched
 
 

@@ -1,5 +1,6 @@
 """Recognised sessions, kept for a moment."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -30,7 +31,11 @@ def a_sign_in(*, of: User | None = None) -> SignedIn:
 
 
 def put(cache: MemorySessionCache, token: str, signed_in: SignedIn) -> None:
-    cache.put(token, signed_in, generation=cache.generation())
+    cache.put(signed_in, after=cache.look_up(token))
+
+
+def found(cache: MemorySessionCache, token: str) -> SignedIn | None:
+    return cache.look_up(token).found
 
 
 def test_what_was_put_is_found_until_it_is_too_old(
@@ -39,24 +44,24 @@ def test_what_was_put_is_found_until_it_is_too_old(
     ada = a_sign_in()
     put(cache, "token", ada)
 
-    at_once = cache.find("token")
+    at_once = found(cache, "token")
     clock.forward(KEEP - timedelta(microseconds=1))
-    just_in_time = cache.find("token")
+    just_in_time = found(cache, "token")
     clock.forward(timedelta(microseconds=1))
 
     assert (at_once, just_in_time) == (ada, ada)
-    assert cache.find("token") is None
-    assert cache.find("another") is None
+    assert found(cache, "token") is None
+    assert found(cache, "another") is None
 
 
 def test_finding_keeps_nothing_young(cache: MemorySessionCache, clock: StoppedClock) -> None:
     put(cache, "token", a_sign_in())
 
     for _ in range(4):
-        cache.find("token")
+        found(cache, "token")
         clock.forward(KEEP / 4)
 
-    assert cache.find("token") is None
+    assert found(cache, "token") is None
 
 
 def test_a_clock_set_back_makes_nothing_last_longer(
@@ -66,7 +71,7 @@ def test_a_clock_set_back_makes_nothing_last_longer(
 
     clock.forward(-timedelta(hours=1))
 
-    assert cache.find("token") is None
+    assert found(cache, "token") is None
 
 
 def test_keeping_for_no_time_keeps_nothing(clock: StoppedClock) -> None:
@@ -74,7 +79,7 @@ def test_keeping_for_no_time_keeps_nothing(clock: StoppedClock) -> None:
 
     put(cache, "token", a_sign_in())
 
-    assert cache.find("token") is None
+    assert found(cache, "token") is None
 
 
 def test_dropped_sessions_are_gone_under_every_token_and_others_stay(
@@ -87,7 +92,7 @@ def test_dropped_sessions_are_gone_under_every_token_and_others_stay(
 
     cache.drop_sessions([ada.session.id])
 
-    assert [cache.find(t) for t in ("old token", "new token", "grace")] == [None, None, grace]
+    assert [found(cache, t) for t in ("old token", "new token", "grace")] == [None, None, grace]
 
 
 def test_dropping_a_user_drops_all_sessions_of_the_account(cache: MemorySessionCache) -> None:
@@ -99,39 +104,45 @@ def test_dropping_a_user_drops_all_sessions_of_the_account(cache: MemorySessionC
 
     cache.drop_user(user.id)
 
-    assert [cache.find(token) for token in ("first", "second", "grace")] == [None, None, grace]
+    assert [found(cache, token) for token in ("first", "second", "grace")] == [None, None, grace]
 
 
 def test_what_was_read_before_a_drop_is_not_kept(cache: MemorySessionCache) -> None:
     ada, other = a_sign_in(), a_sign_in()
 
-    before = cache.generation()
+    lookup = cache.look_up("ada")
     cache.drop_sessions([ada.session.id])
-    cache.put("ada", ada, generation=before)
-    before = cache.generation()
+    cache.put(ada, after=lookup)
+    lookup = cache.look_up("other")
     cache.drop_user(other.user.id)
-    cache.put("other", other, generation=before)
+    cache.put(other, after=lookup)
 
-    assert cache.find("ada") is None
-    assert cache.find("other") is None
+    assert found(cache, "ada") is None
+    assert found(cache, "other") is None
 
 
-def test_the_generation_grows_with_every_drop_and_not_when_there_is_none(
-    cache: MemorySessionCache,
-) -> None:
+def test_what_was_read_before_somebody_else_was_dropped_is_kept(cache: MemorySessionCache) -> None:
+    ada, other = a_sign_in(), a_sign_in()
+    lookup = cache.look_up("ada")
+
+    cache.drop_sessions([other.session.id])
+    cache.drop_user(other.user.id)
+    cache.renew_data(other.session.id, {}, ticket=cache.ticket())
+    cache.put(ada, after=lookup)
+
+    assert found(cache, "ada") == ada
+
+
+def test_what_was_read_before_a_forgotten_change_is_not_kept(clock: StoppedClock) -> None:
+    cache = MemorySessionCache(clock=clock, keep=KEEP, most_tokens=2)
     ada = a_sign_in()
-    generations = [cache.generation()]
+    lookup = cache.look_up("ada")
 
     cache.drop_sessions([ada.session.id])
-    generations.append(cache.generation())
-    cache.drop_user(ada.user.id)
-    generations.append(cache.generation())
-    cache.renew_data(ada.session.id, {})
-    generations.append(cache.generation())
-    cache.drop_sessions([])
+    cache.drop_sessions([a_sign_in().session.id for _ in range(3)])
+    cache.put(ada, after=lookup)
 
-    assert generations == sorted(set(generations))
-    assert cache.generation() == generations[-1]
+    assert found(cache, "ada") is None
 
 
 def test_renewed_data_is_found_and_the_session_grows_no_younger(
@@ -141,23 +152,66 @@ def test_renewed_data_is_found_and_the_session_grows_no_younger(
     put(cache, "token", ada)
     clock.forward(KEEP / 2)
 
-    cache.renew_data(ada.session.id, {"key": Entry(value=1, version=1)})
-    found = cache.find("token")
+    cache.renew_data(ada.session.id, {"key": Entry(value=1, version=1)}, ticket=cache.ticket())
+    renewed = found(cache, "token")
     clock.forward(KEEP / 2)
 
-    assert found is not None
-    assert found.data == {"key": Entry(value=1, version=1)}
-    assert cache.find("token") is None
+    assert renewed is not None
+    assert renewed.data == {"key": Entry(value=1, version=1)}
+    assert found(cache, "token") is None
 
 
 def test_data_read_before_it_was_renewed_is_not_kept(cache: MemorySessionCache) -> None:
     ada = a_sign_in()
-    before = cache.generation()
+    lookup = cache.look_up("token")
 
-    cache.renew_data(ada.session.id, {"key": Entry(value=1, version=1)})
-    cache.put("token", ada, generation=before)
+    cache.renew_data(ada.session.id, {"key": Entry(value=1, version=1)}, ticket=cache.ticket())
+    cache.put(ada, after=lookup)
 
-    assert cache.find("token") is None
+    assert found(cache, "token") is None
+
+
+def test_of_two_writes_at_once_neither_is_taken_for_the_later_one(
+    cache: MemorySessionCache,
+) -> None:
+    ada = a_sign_in()
+    put(cache, "token", ada)
+    first, second = cache.ticket(), cache.ticket()
+
+    cache.renew_data(ada.session.id, {"key": Entry(value=2, version=2)}, ticket=second)
+    cache.renew_data(ada.session.id, {"key": Entry(value=1, version=1)}, ticket=first)
+
+    assert found(cache, "token") is None
+
+
+def test_a_touch_renews_the_session_alone_and_makes_it_no_younger(
+    cache: MemorySessionCache, clock: StoppedClock
+) -> None:
+    ada = a_sign_in()
+    put(cache, "token", ada)
+    data = {"key": Entry(value=1, version=1)}
+    cache.renew_data(ada.session.id, data, ticket=cache.ticket())
+    clock.forward(KEEP / 2)
+
+    elsewhere = ada.user.renamed("Of before", clock.now())
+    cache.renew_touched(replace(ada, user=elsewhere, session=ada.session.seen(clock.now())))
+    touched = found(cache, "token")
+    clock.forward(KEEP / 2)
+
+    assert touched == replace(ada, session=ada.session.seen(clock.now() - KEEP / 2), data=data)
+    assert found(cache, "token") is None
+
+
+def test_a_touch_brings_nothing_back_and_what_was_read_before_it_is_not_kept(
+    cache: MemorySessionCache, clock: StoppedClock
+) -> None:
+    ada = a_sign_in()
+    lookup = cache.look_up("token")
+
+    cache.renew_touched(replace(ada, session=ada.session.seen(clock.now())))
+    cache.put(ada, after=lookup)
+
+    assert found(cache, "token") is None
 
 
 def test_of_too_many_tokens_those_used_longest_ago_are_forgotten(clock: StoppedClock) -> None:
@@ -165,11 +219,11 @@ def test_of_too_many_tokens_those_used_longest_ago_are_forgotten(clock: StoppedC
     ada, grace, new = a_sign_in(), a_sign_in(), a_sign_in()
     put(cache, "ada", ada)
     put(cache, "grace", grace)
-    cache.find("ada")
+    found(cache, "ada")
 
     put(cache, "new", new)
 
-    assert [cache.find(token) for token in ("ada", "grace", "new")] == [ada, None, new]
+    assert [found(cache, token) for token in ("ada", "grace", "new")] == [ada, None, new]
 
 
 def test_nothing_is_left_behind_of_what_is_forgotten(
