@@ -1,15 +1,11 @@
 """The whole service as one ASGI app: gate, routes and Gradio mounts, composed once."""
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from threading import current_thread, main_thread
-from types import FrameType
 from typing import Any, Final
 
-import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -17,9 +13,9 @@ from starlette.types import ASGIApp
 from application.container import Composition, build, running
 from application.settings import Settings, load, quiet_gradio
 from application.use_cases import UseCases
-from domain.errors import StoreUnavailable
 from entrypoints import ui, web
 from entrypoints.access import Access
+from entrypoints.background import again_and_again, told_to_stop
 
 AWAKE_EVERY: Final = 30.0
 """Seconds: sessions with a running event are touched this often; far below the shortest idle end."""
@@ -27,8 +23,6 @@ FORGET_EVERY: Final = 30.0
 """Seconds: what apps keep in memory for sign-ins that have ended is let go of this often."""
 PURGE_EVERY: Final = 3600.0
 """Seconds between two purges of sessions past their end."""
-
-log = structlog.get_logger()
 
 
 def app_from_environment() -> ASGIApp:
@@ -90,7 +84,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         async with (
             running(container),
             _chores(app, pages),
-            _told_to_stop(pages.stopping),
+            told_to_stop(pages.stopping),
             mounted(api) as state,
         ):
             try:
@@ -130,9 +124,9 @@ async def _chores(app: UseCases, pages: ui.UI) -> AsyncIterator[None]:
         await app.forget_old_files()
 
     tasks = [
-        asyncio.create_task(_again_and_again(keep_awake, every=AWAKE_EVERY)),
-        asyncio.create_task(_again_and_again(forget_ended, every=FORGET_EVERY)),
-        asyncio.create_task(_again_and_again(purge, every=PURGE_EVERY)),
+        asyncio.create_task(again_and_again(keep_awake, every=AWAKE_EVERY)),
+        asyncio.create_task(again_and_again(forget_ended, every=FORGET_EVERY)),
+        asyncio.create_task(again_and_again(purge, every=PURGE_EVERY)),
     ]
     try:
         yield
@@ -140,38 +134,3 @@ async def _chores(app: UseCases, pages: ui.UI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _again_and_again(chore: Callable[[], Awaitable[None]], *, every: float) -> None:
-    while True:
-        try:
-            await chore()
-        except StoreUnavailable:
-            log.warning("chore postponed: the database does not answer", chore=chore.__name__)
-        await asyncio.sleep(every)
-
-
-@asynccontextmanager
-async def _told_to_stop(stopping: asyncio.Event) -> AsyncIterator[None]:
-    """Sets `stopping` at the signal: uvicorn waits for open streams, and they would wait for their tabs."""
-    if current_thread() is not main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(stopping.set)
-        previous = before[signal.Signals(number)]
-        if callable(previous):
-            previous(number, frame)
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        stopping.set()
-        for number, previous in before.items():
-            signal.signal(number, previous)

@@ -45,6 +45,8 @@ BREACHES: Final[dict[str, list[tuple[str, str | None]]]] = {
         ("entrypoints.web", "entrypoints.ui.sdk"),
         ("entrypoints.ui.sdk", "entrypoints.web"),
         ("entrypoints.web", "entrypoints.app"),
+        ("entrypoints.web", "entrypoints.background"),
+        ("entrypoints.background", "entrypoints.ui.sdk"),
         ("entrypoints.app", "entrypoints.cli"),
         ("entrypoints.app", "entrypoints.testing"),
         ("entrypoints.cli", "entrypoints.testing"),
@@ -60,7 +62,12 @@ BREACHES: Final[dict[str, list[tuple[str, str | None]]]] = {
     ],
     "edges-speak-to-use-cases": [
         (edge, beyond)
-        for edge in ("entrypoints.web", "entrypoints.ui.sdk", "entrypoints.access")
+        for edge in (
+            "entrypoints.web",
+            "entrypoints.ui.sdk",
+            "entrypoints.background",
+            "entrypoints.access",
+        )
         for beyond in (
             "application.container",
             "adapters.system.clock",
@@ -73,7 +80,11 @@ BREACHES: Final[dict[str, list[tuple[str, str | None]]]] = {
         (importer, "dependency_injector")
         for importer in ("entrypoints.app", "application.settings", "adapters.sql.engine")
     ],
-    "gradio-in-one-place": [("entrypoints.web", "gradio"), ("entrypoints.cli.users", "gradio")],
+    "gradio-in-one-place": [
+        ("entrypoints.web", "gradio"),
+        ("entrypoints.cli.users", "gradio"),
+        ("entrypoints.background", "gradio"),
+    ],
     "migrations-see-the-rows": [("migrations.env", "application.container")],
 }
 """What each contract has to notice: an import, or with None a new module. For lists of frameworks see `breaches`."""
