@@ -1,6 +1,5 @@
 """The whole service as one ASGI app: gate, routes and Gradio mounts, composed once."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ from application.settings import Settings, load, quiet_gradio
 from application.use_cases import UseCases
 from entrypoints import ui, web
 from entrypoints.access import Access
-from entrypoints.background import again_and_again, told_to_stop
+from entrypoints.background import Job, Jobs, told_to_stop
 
 AWAKE_EVERY: Final = 30.0
 """Seconds: sessions with a running event are touched this often; far below the shortest idle end."""
 FORGET_EVERY: Final = 30.0
-"""Seconds: what apps keep in memory for sign-ins that have ended is let go of this often."""
+"""Seconds: what apps keep in memory for sessions that have ended is released this often."""
 PURGE_EVERY: Final = 3600.0
-"""Seconds between two purges of sessions past their end."""
+"""Seconds between two purges of what is past its end."""
 
 
 def app_from_environment() -> ASGIApp:
@@ -74,16 +73,17 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
     api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     # Its presence switches off Gradio's own, which reflects any origin with credentials.
     api.add_middleware(CORSMiddleware, allow_origins=[])
-    web.install(api, app=app, settings=settings)
     new_nonce = container.ids().new_secret
     pages = ui.mount(api, built, app=app, settings=settings, new_nonce=new_nonce)
+    jobs = Jobs(_jobs(app, pages))
+    web.install(api, app=app, settings=settings, jobs=jobs.states)
     mounted = api.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[Any]:
         async with (
             running(container),
-            _chores(app, pages),
+            jobs.running(),
             told_to_stop(pages.stopping),
             mounted(api) as state,
         ):
@@ -110,27 +110,19 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
     return Service(gate=gate, api=api, pages=pages)
 
 
-@asynccontextmanager
-async def _chores(app: UseCases, pages: ui.UI) -> AsyncIterator[None]:
+def _jobs(app: UseCases, pages: ui.UI) -> Sequence[Job]:
+    """What the service does by itself. Each job stands alone, so that one that fails keeps no other from its work."""
+
     async def keep_awake() -> None:
         await app.keep_awake(pages.running.sessions())
 
     async def forget_ended() -> None:
         await pages.logins.forget(await app.ended_sessions(pages.logins.sessions()))
 
-    async def purge() -> None:
-        await app.purge_sessions()
-        await app.purge_tokens()
-        await app.forget_old_files()
-
-    tasks = [
-        asyncio.create_task(again_and_again(keep_awake, every=AWAKE_EVERY)),
-        asyncio.create_task(again_and_again(forget_ended, every=FORGET_EVERY)),
-        asyncio.create_task(again_and_again(purge, every=PURGE_EVERY)),
+    return [
+        Job(name="keep-awake", run=keep_awake, every=AWAKE_EVERY),
+        Job(name="forget-ended", run=forget_ended, every=FORGET_EVERY),
+        Job(name="purge-sessions", run=app.purge_sessions, every=PURGE_EVERY),
+        Job(name="purge-tokens", run=app.purge_tokens, every=PURGE_EVERY),
+        Job(name="forget-old-files", run=app.forget_old_files, every=PURGE_EVERY),
     ]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

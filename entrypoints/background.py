@@ -2,25 +2,92 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from threading import current_thread, main_thread
 from types import FrameType
+from typing import Final
 
 import structlog
 
 from domain.errors import StoreUnavailable
 
+PERIODS: Final = 3
+"""A job that has not succeeded for so many of its periods is degraded."""
+
 log = structlog.get_logger()
 
 
-async def again_and_again(chore: Callable[[], Awaitable[None]], *, every: float) -> None:
-    while True:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    name: str
+    """In the log and in `/readyz`."""
+    run: Callable[[], Awaitable[object]]
+    every: float
+    """Seconds between the end of one run and the next."""
+
+
+class Jobs:
+    """Runs each job at once and then again and again. A run that fails is logged, and the job goes on."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        *,
+        now: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._jobs = jobs
+        self._now = now
+        self._pause = pause
+        self._succeeded = {job.name: now() for job in jobs}
+        """When each job last did; before its first run, when it could have begun."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        self._succeeded = {job.name: self._now() for job in self._jobs}
+        tasks = [asyncio.create_task(self._repeat(job), name=job.name) for job in self._jobs]
         try:
-            await chore()
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def states(self) -> dict[str, str]:
+        """ "ok" for each job by its name, or "degraded" when it has not succeeded for PERIODS: it fails, or it hangs."""
+        now = self._now()
+        return {
+            job.name: "ok" if now - self._succeeded[job.name] < PERIODS * job.every else "degraded"
+            for job in self._jobs
+        }
+
+    async def _repeat(self, job: Job) -> None:
+        while True:
+            await self._attempt(job)
+            await self._pause(job.every)
+
+    async def _attempt(self, job: Job) -> None:
+        try:
+            await job.run()
         except StoreUnavailable:
-            log.warning("chore postponed: the database does not answer", chore=chore.__name__)
-        await asyncio.sleep(every)
+            log.warning("background job postponed: the database does not answer", job=job.name)
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
+            # Something the job waited for was cancelled, and not the job.
+            log.exception("background job failed", job=job.name, fault=type(error).__name__)
+        except Exception as error:
+            log.exception("background job failed", job=job.name, fault=type(error).__name__)
+        else:
+            self._succeeded[job.name] = self._now()
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """What the routes need: the use cases, and the means to answer."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -18,6 +19,9 @@ from entrypoints.web.pages import Pages
 from entrypoints.web.static_files import StaticFiles
 from entrypoints.web.violations import Violations
 
+JobStates = Callable[[], Mapping[str, str]]
+"""Of each background job, by its name, "ok" or "degraded"."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Front:
@@ -26,6 +30,7 @@ class Front:
     pages: Pages
     files: StaticFiles
     cookies: Cookies
+    jobs: JobStates
     violations: Violations = field(default_factory=Violations)
     has_admin: bool = False
     """Once there is one, one stays: nobody needs to ask again."""

@@ -6,17 +6,23 @@ from application.settings import Settings
 from application.use_cases import UseCases
 from entrypoints.web.cookies import Cookies
 from entrypoints.web.errors import handle_errors
-from entrypoints.web.front import Front
+from entrypoints.web.front import Front, JobStates
 from entrypoints.web.pages import Pages
 from entrypoints.web.routes import ROUTERS
 from entrypoints.web.static_files import StaticFiles
 
 
-def install(api: FastAPI, *, app: UseCases, settings: Settings) -> None:
+def install(api: FastAPI, *, app: UseCases, settings: Settings, jobs: JobStates) -> None:
+    """`jobs` says how the background jobs are doing."""
     files = StaticFiles.load()
     pages = Pages.load(settings, files)
     api.state.front = Front(
-        app=app, settings=settings, pages=pages, files=files, cookies=Cookies.of(settings)
+        app=app,
+        settings=settings,
+        pages=pages,
+        files=files,
+        cookies=Cookies.of(settings),
+        jobs=jobs,
     )
     handle_errors(api, pages)
     for router in ROUTERS:

@@ -1,10 +1,11 @@
 """The gate and our own addresses on memory adapters, with a stand-in where Gradio would be."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final
 
 import httpx
@@ -223,13 +224,18 @@ def _routes(api: FastAPI) -> APIRouter:
 def make_door() -> Iterator[MakeDoor]:
     lent = ExitStack()
 
-    def make(changing: Callable[[UseCases], UseCases] = lambda app: app, **settings: Any) -> Door:
+    def make(
+        changing: Callable[[UseCases], UseCases] = lambda app: app,
+        *,
+        jobs: Mapping[str, str] = MappingProxyType({}),
+        **settings: Any,
+    ) -> Door:
         loaded = _settings(**{"environment": "test", **settings})
         clock = StoppedClock()
         container = lent.enter_context(composition(loaded.replaced(environment="test"), clock))
         app = changing(container.use_cases())
         api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-        web.install(api, app=app, settings=loaded)
+        web.install(api, app=app, settings=loaded, jobs=lambda: jobs)
         api.router = _routes(api)
         new_id = container.ids().new_id
         gate = web.Gate(

@@ -100,4 +100,29 @@ async def test_a_service_that_is_not_ready_says_why_and_no_more(
         ready, alive = await client.get("/readyz"), await client.get("/healthz")
 
     assert (ready.status_code, alive.status_code) == (503, 200)
-    assert ready.json() == {"status": "unavailable", **found}
+    assert ready.json() == {"status": "unavailable", **found, "jobs": {}}
+
+
+@pytest.mark.parametrize(("job", "status"), [("ok", "ok"), ("degraded", "degraded")])
+async def test_a_job_that_is_degraded_is_told_and_takes_no_traffic_away(
+    make_door: MakeDoor, job: str, status: str
+) -> None:
+    jobs = {"purge-sessions": job, "keep-awake": "ok"}
+
+    async with make_door(jobs=jobs).client() as client:
+        ready = await client.get("/readyz")
+
+    assert ready.status_code == 200
+    assert ready.json() == {"status": status, "database": "ok", "migrations": "ok", "jobs": jobs}
+
+
+async def test_a_service_without_its_database_is_not_ready_whatever_its_jobs_do(
+    make_door: MakeDoor,
+) -> None:
+    def behind(app: UseCases) -> UseCases:
+        return replace(app, check_readiness=CheckReadiness(store=Behind(is_there=False)))
+
+    async with make_door(behind, jobs={"purge-sessions": "degraded"}).client() as client:
+        ready = await client.get("/readyz")
+
+    assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")

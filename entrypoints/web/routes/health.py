@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from entrypoints.web.front import use_cases
+from entrypoints.web.front import front
 
 
 async def alive(request: Request) -> Response:  # noqa: ARG001 -- A route's signature.
@@ -12,10 +12,15 @@ async def alive(request: Request) -> Response:  # noqa: ARG001 -- A route's sign
 
 
 async def ready(request: Request) -> Response:
-    found = await use_cases(request).check_readiness()
-    is_ready = all(state == "ok" for state in found.values())
-    status = "ok" if is_ready else "unavailable"
-    return JSONResponse({"status": status, **found}, status_code=200 if is_ready else 503)
+    """200 unless the service cannot do its work; a background job that is degraded takes nobody's traffic away."""
+    here = front(request)
+    found, jobs = await here.app.check_readiness(), dict(here.jobs())
+    if any(state != "ok" for state in found.values()):
+        status = "unavailable"
+    else:
+        status = "degraded" if "degraded" in jobs.values() else "ok"
+    body = {"status": status, **found, "jobs": jobs}
+    return JSONResponse(body, status_code=503 if status == "unavailable" else 200)
 
 
 router = APIRouter()
