@@ -135,7 +135,8 @@ def _claims(payload: Mapping[str, Any]) -> Claims:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
+    """Ids and secrets of ours are printable ASCII: anything else nobody could look up, or hash, or log."""
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
         raise TokenRefused
     return value
 

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from gradio.block_function import BlockFunction
 from gradio.routes import App
 from gradio.utils import get_type_hints
-from starlette.requests import HTTPConnection
-from starlette.responses import RedirectResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -144,7 +144,18 @@ def mount(
             _mount_one(api, mounted, ui=ui, calls=calls, new_nonce=new_nonce)
             if_one_is_refused.callback(_unmount_one, mounted)
         if_one_is_refused.pop_all()
+    _lead_to(api, settings.ui_path)
     return ui
+
+
+def _lead_to(api: FastAPI, home: str) -> None:
+    """The UI's path without its slash at the end is what people type; a mount answers only what is below it."""
+
+    async def with_slash(request: Request) -> Response:
+        query = request.url.query
+        return RedirectResponse(f"{home}/?{query}" if query else f"{home}/")
+
+    api.router.add_route(home, with_slash, methods=["GET"], include_in_schema=False)
 
 
 def _addresses(

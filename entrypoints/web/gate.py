@@ -23,7 +23,7 @@ from entrypoints.access import (
     AccessRule,
     RecogniseAgain,
 )
-from entrypoints.web.addresses import PROBES
+from entrypoints.web.addresses import PROBES, is_plain
 from entrypoints.web.answer import Answer
 from entrypoints.web.bearer import bearer_in
 from entrypoints.web.cookies import Cookies
@@ -89,6 +89,8 @@ class Gate:
         self._recognise_token = recognise_token
         self._access = access
         self._new_id = new_id
+        self._below = f"{settings.ui_path}/"
+        """Where addresses begin that are not ours but Gradio's."""
         self._hosts = Hosts(settings)
         self._proxies = Proxies(settings)
         self._cookie = Cookies.of(settings).session
@@ -141,7 +143,8 @@ class Gate:
         if method not in SAFE:
             self._must_be_from_here(here, headers, cookies)
         rule = self._access(method, path)
-        if rule.who == "nobody":
+        is_ours = not path.startswith(self._below)
+        if rule.who == "nobody" or (is_ours and not is_plain(path, scope.get("raw_path") or b"")):
             raise refusal(404, "not-found", "Not found", "There is nothing at this address.")
         receive = _limited(receive, method, headers, rule.body_limit)
         line.is_quiet = rule.is_quiet or (rule.who == "anyone" and not rule.asks_store)
@@ -290,8 +293,10 @@ def _must_be_readable(method: str, path: str) -> None:
     if method not in METHODS:
         allowed = ", ".join(METHODS)
         raise refusal(405, "method-not-allowed", "Method not allowed", allow=allowed)
-    has_control = not path.isprintable() and any(c < " " or c == "\x7f" for c in path)
-    if has_control or not path.startswith("/"):
+    is_odd = not path.isprintable() and any(
+        c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in path
+    )
+    if is_odd or not path.startswith("/"):
         raise refusal(400, "bad-request", "Bad request", "This is not an address.")
 
 

@@ -24,6 +24,7 @@ def install(api: FastAPI, *, app: UseCases, settings: Settings, jobs: JobStates)
         cookies=Cookies.of(settings),
         jobs=jobs,
     )
+    api.router.redirect_slashes = False
     handle_errors(api, pages)
     for router in ROUTERS:
         api.include_router(router)

@@ -327,10 +327,10 @@ def _bodies() -> Iterator[tuple[str, str]]:
         "fn_index": (999999, -1, 10**30, "x", "\0", None, 1.5, True, [0], {}),
         "data": ("x", 3, None, {"a": 1}, [], ["x"] * 50, [["x"]], ["\ud800"], [float("nan")]),
         "session_hash": (3, ["a"], None, "a" * 100_000, "\ud800", "\0", True, {}),
-        "event_data": ("x", 1, [1]),
+        "event_data": ("x", 1, [1], {"value": "\ud800"}, {"\udfff": 1}, {"value": "a\0b"}),
         "trigger_id": ("x", 1.5, 10**30, -1),
         "batched": ("x", True),
-        "event_id": (3, "x", []),
+        "event_id": (3, "x", [], "\ud800"),
         "request": ({"path": 3}, "x"),
     }
     for key, values in wrong.items():

@@ -581,6 +581,22 @@ async def test_what_is_no_message_is_refused_as_that(
         ({"jsonrpc": "2.0", "method": "notifications/initialized"}, 202),
         ({"jsonrpc": "2.0", "id": 1, "result": {}}, 202),
         ({"jsonrpc": "2.0", "id": "\ud800", "method": "ping"}, 400),
+        ({"jsonrpc": "2.0", "id": 1, "method": "\udfff"}, 400),
+        ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "\ud800"}}, 400),
+        ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a\0b"}}, 200),
+        (
+            {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "tools/call",
+                "params": {"name": "who", "arguments": {"word": "a\ud800b"}},
+            },
+            400,
+        ),
+        *(
+            ({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": uri}}, 200)
+            for uri in ("note://%ED%A0%80", "note://%00", "note://%ff", "note://\uffff", "", "//[")
+        ),
         ({"jsonrpc": "2.0", "id": 1, "method": "unheard-of"}, 200),
         ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"arguments": 3}}, 200),
         ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": []}}, 200),

@@ -155,6 +155,8 @@ async def test_routes_of_an_app_are_pages_of_their_own(mounted: Mounts) -> None:
 @pytest.mark.parametrize(
     ("typed", "there"),
     [
+        (GRADIO, f"{GRADIO}/"),
+        (f"{GRADIO}?tab=2", f"{GRADIO}/?tab=2"),
         (THERE, f"{THERE}/"),
         (f"{THERE}?tab=2", f"{THERE}/?tab=2"),
         (f"{THERE}/details/", f"{THERE}/details"),

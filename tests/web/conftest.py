@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -177,22 +178,30 @@ class Door:
         browser.cookies.set(self.cookie, (await self.opened(email)).token)
         return browser
 
-    async def asked(self, path: str, *headers: tuple[bytes, bytes]) -> list[Message]:
-        """What is sent in answer to a request that no client would make."""
+    async def asked(
+        self,
+        path: str,
+        *headers: tuple[bytes, bytes],
+        method: str = "GET",
+        query: bytes = b"",
+        body: bytes = b"",
+    ) -> list[Message]:
+        """What is sent in answer to a request that no client would make. The path is as it is written, not decoded."""
         sent: list[Message] = []
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:
             sent.append(message)
 
         scope = {
             "type": "http",
-            "method": "GET",
-            "path": path,
-            "query_string": b"",
-            "headers": [(b"host", b"localhost"), *headers],
+            "method": method,
+            "path": unquote(path),
+            "raw_path": path.encode("ascii", "ignore"),
+            "query_string": query,
+            "headers": [(b"host", b"localhost"), (b"origin", HERE.encode()), *headers],
         }
         await self.gate(scope, receive, send)
         return sent

@@ -4,7 +4,18 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from entrypoints.web.routes import assets, auth, docs, health, me, setup, tokens, users, violations
+from entrypoints.web.routes import (
+    assets,
+    auth,
+    docs,
+    health,
+    me,
+    setup,
+    slashes,
+    tokens,
+    users,
+    violations,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     auth.router,
@@ -16,4 +27,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     health.router,
     assets.router,
     violations.router,
+    slashes.router,
 )
