@@ -12,6 +12,7 @@ from adapters.memory.session_cache import MemorySessionCache
 from adapters.memory.store import MemoryStore
 from adapters.memory.unit_of_work import MemoryUnitsOfWork
 from adapters.security.access_tokens import HmacAccessTokenHasher
+from adapters.security.marks import HmacAccountMarks
 from adapters.security.passwords import CHEAP, PasslibHasher
 from adapters.security.tokens import JwtTokenCodec
 from adapters.sql import schema
@@ -78,6 +79,7 @@ class Composition(containers.DeclarativeContainer):
     keys = providers.Singleton(signing_keys, settings, ids)
     codec = providers.Singleton(JwtTokenCodec, keys=keys, clock=clock)
     token_hasher = providers.Singleton(HmacAccessTokenHasher, keys)
+    marks = providers.Singleton(HmacAccountMarks, keys)
     hasher = providers.Singleton(
         PasslibHasher, scheme=settings.provided.password_scheme, cost=storage.hashing_cost
     )
@@ -115,6 +117,7 @@ class Composition(containers.DeclarativeContainer):
             uc.SetUp, **_work, **_signing_in, hasher=hasher, check=_check_setup
         ),
         form_tokens=providers.Singleton(uc.FormTokens, auth=auth),
+        browser_storage=providers.Singleton(uc.BrowserStorage, marks=marks),
         create_user=providers.Singleton(uc.CreateUser, **_work, users=users, hasher=hasher),
         add_sample_users=providers.Singleton(
             uc.AddSampleUsers, **_work, users=users, hasher=hasher

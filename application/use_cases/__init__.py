@@ -11,6 +11,7 @@ from application.use_cases.auth import (
     Recognise,
     SetUp,
 )
+from application.use_cases.browser import BrowserStorage
 from application.use_cases.files import ClaimFiles, ForgetOldFiles, OwnedFiles
 from application.use_cases.health import CheckReadiness
 from application.use_cases.sessions import (
@@ -63,6 +64,7 @@ class UseCases:
     check_setup: CheckSetup
     set_up: SetUp
     form_tokens: FormTokens
+    browser_storage: BrowserStorage
     # users
     create_user: CreateUser
     add_sample_users: AddSampleUsers

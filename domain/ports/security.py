@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from domain.model.token import Claims, Purpose
+from domain.model.user import UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,15 @@ class AccessTokenHasher(Protocol):
     def hashes(self, value: str) -> Sequence[bytes]:
         """Of an access token's value, 32 bytes under each of our keys, the newest first: nobody without one of them can
         tell whether a value belongs to a stored hash."""
+
+
+class AccountMarks(Protocol):
+    """Texts that stand for an account where others may read them: in a cookie, and in a browser's storage."""
+
+    @abstractmethod
+    def mark(self, user_id: UserId, purpose: str) -> str:
+        """43 URL-safe characters, the same for an account and a purpose until there is a newer key. Without the key
+        nobody can make a mark, tell whose it is, or derive it from the account's other marks."""
 
 
 class AttemptLimiter(Protocol):

@@ -23,15 +23,17 @@ class Document:
         self,
         send: Send,
         *,
+        first: str,
         header: str,
         nonce: str,
         policy: tuple[bytes, bytes],
         more: list[tuple[bytes, bytes]],
         seen: Callable[[bytes], bytes],
     ) -> None:
-        """`policy`: what stands before and after the nonce in it. `more`: headers. `seen` makes of Gradio's page what
-        the caller may see."""
+        """`first`: comes before any other script of the page. `policy`: what stands before and after the nonce in it.
+        `more`: headers. `seen` makes of Gradio's page what the caller may see."""
         self._send = send
+        self._first = first.encode()
         self._header = header.encode()
         self._nonce = nonce.encode("ascii")
         self._policy = self._nonce.join(policy)
@@ -61,9 +63,8 @@ class Document:
         # Gradio writes every < of the app's own texts as \u003c or &lt;: what is opened here is a script of the page.
         nonce = b'<script nonce="%b"' % self._nonce
         page = _without_resizer(self._seen(bytes(self._body)))
-        opening = page.find(b"<body")
-        after = page.find(b">", opening) + 1 if opening >= 0 else 0
-        page = (page[:after] + self._header + page[after:]).replace(b"<script", nonce)
+        page = _with(self._header, page, within=b"<body")
+        page = _with(self._first, page, within=b"<head").replace(b"<script", nonce)
         # A file of this service needs none, and what a browser has compiled of it is good only for the same nonce.
         page = page.replace(nonce + _ITS_OWN, b"<script" + _ITS_OWN)
         self._body = bytearray(page)
@@ -76,6 +77,13 @@ class Document:
         self._start["headers"] = headers
 
 
+def _with(text: bytes, page: bytes, *, within: bytes) -> bytes:
+    """With the text as the first thing within a tag."""
+    opening = page.find(within)
+    after = page.find(b">", opening) + 1 if opening >= 0 else 0
+    return page[:after] + text + page[after:]
+
+
 def _without_resizer(page: bytes) -> bytes:
     """Gradio's script for pages in frames of other sites, which ours are not, listens to messages of anybody
     (ASVS 3.5.5)."""
@@ -85,6 +93,11 @@ def _without_resizer(page: bytes) -> bytes:
         listens = b"iframeResizer.contentWindow" in inside and not inside.startswith(_DATA)
         kept += after if listens else b"<script" + inside + end + after
     return kept
+
+
+def storage(*, owner: str, script: str) -> str:
+    """The script that keeps the browser's storage to one account, `owner`."""
+    return f'<script data-owner="{escape(owner)}">{script}</script>'
 
 
 def header(
@@ -106,6 +119,6 @@ def header(
         f"<style>{css}</style><script>{script}</script>"
         f'<header class="gradioapp-bar"><a class="gradioapp-name" href="{escape(home)}">{escape(project_name)}</a>'
         f'<nav aria-label="Pages">{items}</nav>'
-        f'<span class="gradioapp-who" title="{escape(user.email)}">{escape(user.name)}</span>'
+        f'<span class="gradioapp-who" data-account="{user.id}" title="{escape(user.email)}">{escape(user.name)}</span>'
         f'<a class="gradioapp-out" href="/logout?next={quote(here)}">Sign out</a></header>'
     )

@@ -4,8 +4,9 @@ import json
 from typing import Any, Final
 
 import gradio as gr
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from entrypoints.ui.rewriting import answer_rewritten
 from entrypoints.ui.roles import may_use
 
 PATH: Final = "/gradio_api/info"
@@ -28,25 +29,9 @@ class Described:
         if not hidden:
             await self._inner(scope, receive, send)
             return
-        body = bytearray()
-        start: Message = {}
-
-        async def without(message: Message) -> None:
-            nonlocal start
-            if message["type"] == "http.response.start":
-                start = message
-                return
-            body.extend(message.get("body", b""))
-            if message.get("more_body"):
-                return
-            text = self._without(bytes(body), hidden) if start["status"] == 200 else bytes(body)
-            headers = [(k, v) for k, v in start["headers"] if k.lower() != b"content-length"]
-            headers.append((b"content-length", str(len(text)).encode()))
-            await send({**start, "headers": headers})
-            await send({"type": "http.response.body", "body": text})
-
-        headers = [(k, v) for k, v in scope["headers"] if k != b"accept-encoding"]
-        await self._inner({**scope, "headers": headers}, receive, without)
+        await answer_rewritten(
+            self._inner, scope, receive, send, rewrite=lambda told: self._without(told, hidden)
+        )
 
     def in_page(self, page: bytes, *, roles: frozenset[str]) -> bytes:
         """The app's document, which has the same description in it."""

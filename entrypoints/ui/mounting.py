@@ -20,14 +20,16 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from application.settings import Settings
-from application.use_cases import UseCases
+from application.use_cases import BrowserStorage, UseCases
 from domain.model.caller import SignedIn
 from domain.model.user import User
 from entrypoints.access import CSP_REPORTS, SIGNED_IN, Access
 from entrypoints.ui.answers import answer_with
 from entrypoints.ui.assets import Assets
+from entrypoints.ui.browser_state import PATH as CONFIG
+from entrypoints.ui.browser_state import BrowserStates
 from entrypoints.ui.calling import Calls, RunningEvents, is_served_no_longer
-from entrypoints.ui.document import Document, header
+from entrypoints.ui.document import Document, header, storage
 from entrypoints.ui.files import AppFiles, Claims
 from entrypoints.ui.gradio_files import let_show
 from entrypoints.ui.guard import (
@@ -58,7 +60,8 @@ from entrypoints.ui.values import State
 
 BAR_CSS = Path(__file__).with_name("bar.css")
 SESSION_JS = Path(__file__).with_name("session.js")
-"""Both are sent within the page: a request for them would hold up the first sight of every page."""
+STORAGE_JS = Path(__file__).with_name("storage.js")
+"""All are sent within the page: a request for them would hold up the first sight of every page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +207,8 @@ def _mount_one(
     try_events_first(route.app)
     files = AppFiles(demo, ui.claims, ui.private, kept_examples=mounted.page.kept_examples)
     files.wrap(demo)
+    browser_states = BrowserStates(demo, calls.app.browser_storage, page=path)
+    browser_states.wrap(demo)
     calls.wrap(demo, place=path, needs_state=_needs_state, check=partial(_must_be_for, mounted))
     isolated = Isolated(
         inner=route.app,
@@ -219,7 +224,9 @@ def _mount_one(
     guarded = _Guarded(
         isolated,
         described,
+        browser_states,
         mounted=mounted,
+        browser_storage=calls.app.browser_storage,
         ui=ui,
         new_nonce=new_nonce,
         policy=policy,
@@ -340,8 +347,10 @@ class _Guarded:
         self,
         inner: ASGIApp,
         described: Described,
+        browser_states: BrowserStates,
         *,
         mounted: Mounted,
+        browser_storage: BrowserStorage,
         ui: UI,
         new_nonce: Callable[[], str],
         policy: tuple[bytes, bytes],
@@ -351,6 +360,8 @@ class _Guarded:
         endpoint = (b"reporting-endpoints", f'{_ENDPOINT}="{CSP_REPORTS}"'.encode())
         self._headers = [endpoint] if ui.settings.is_https else []
         self._described = described
+        self._browser_states = browser_states
+        self._browser_storage = browser_storage
         self._prefix = len(mounted.path)
         self._here = f"{mounted.path}/"
         self._addresses = mounted.addresses
@@ -359,6 +370,7 @@ class _Guarded:
         self.mcp: McpServer | None = None
         """Comes back to all of this with the calls that it is asked for."""
         self._css, self._script = BAR_CSS.read_text(), SESSION_JS.read_text()
+        self._storage_script = STORAGE_JS.read_text()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -382,6 +394,9 @@ class _Guarded:
         elif path.rstrip("/") == INFO:
             roles = scope["state"][SIGNED_IN].user.roles
             await self._described.answer(scope, receive, send, roles=roles)
+        elif path.rstrip("/") == CONFIG:
+            user_id = scope["state"][SIGNED_IN].user.id
+            await self._browser_states.answer(self._inner, scope, receive, send, user_id=user_id)
         elif path in self._addresses.pages:
             await self._inner(scope, receive, self._document(scope, send).send)
         elif path in self._addresses.moved:
@@ -395,7 +410,13 @@ class _Guarded:
             await self._inner(scope, receive, send)
 
     def _document(self, scope: Scope, send: Send) -> Document:
-        user = scope["state"][SIGNED_IN].user
+        user: User = scope["state"][SIGNED_IN].user
+        owner = self._browser_storage.owner(user.id)
+
+        def seen(page: bytes) -> bytes:
+            told = self._described.in_page(page, roles=user.roles)
+            return self._browser_states.in_text(told, user_id=user.id)
+
         bar = header(
             project_name=self._ui.settings.project_name,
             user=user,
@@ -406,11 +427,12 @@ class _Guarded:
         )
         return Document(
             send,
+            first=storage(owner=owner, script=self._storage_script),
             header=bar,
             nonce=self._new_nonce(),
             policy=self._policy,
             more=self._headers,
-            seen=partial(self._described.in_page, roles=user.roles),
+            seen=seen,
         )
 
 

@@ -104,13 +104,25 @@
     new ResizeObserver(tell).observe(bar); // Tells at once, too.
   });
 
-  document.addEventListener("visibilitychange", async () => {
-    if (document.visibilityState !== "visible") return;
+  // Whether the session holds, and is still that of the account whose page this is.
+  async function check() {
     try {
       const headers = { Accept: "application/json", "X-Gradioapp-Passive": "1" };
-      await look(await ask.call(window, "/api/v1/me", { headers, cache: "no-store" }));
+      const response = await ask.call(window, "/api/v1/me", { headers, cache: "no-store" });
+      await look(response);
+      const here = document.querySelector(".gradioapp-who")?.dataset.account;
+      if (response.ok && here && (await response.json()).id !== here && mayLeave()) location.reload();
     } catch {
       // Offline.
     }
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") check();
+  });
+
+  // Back to a page that the browser had put aside.
+  addEventListener("pageshow", (shown) => {
+    if (shown.persisted) check();
   });
 })();
