@@ -1,12 +1,15 @@
-"""The two cookies: one opens the session, the other tells a form's browser from others."""
+"""The cookies: one opens the session, one tells a form's browser from others, one knows who signed in last."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Literal
 
 from application.settings import Settings
 
 LONGEST_VALUE: Final = 4096
 """Characters; ours have some 400 (ASVS 3.3.5)."""
+LONGEST_LIFE: Final = timedelta(days=400)
+"""No browser keeps a cookie longer (RFC 6265bis)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,10 +17,15 @@ class Cookie:
     name: str
     is_secure: bool
     same_site: Literal["Lax", "Strict"]
+    lasts: timedelta | None = None
+    """None: until the browser is closed."""
 
     def set(self, value: str) -> str:
-        """The Set-Cookie header; gone with the browser."""
-        return f"{self.name}={value}; Path=/; HttpOnly; SameSite={self.same_site}{self._secure}"
+        """The Set-Cookie header."""
+        age = "" if self.lasts is None else f"; Max-Age={int(self.lasts.total_seconds())}"
+        return (
+            f"{self.name}={value}{age}; Path=/; HttpOnly; SameSite={self.same_site}{self._secure}"
+        )
 
     def drop(self) -> str:
         return f"{self.name}=; Max-Age=0; Path=/; HttpOnly; SameSite={self.same_site}{self._secure}"
@@ -49,6 +57,8 @@ class Cookie:
 class Cookies:
     session: Cookie
     form: Cookie
+    last: Cookie
+    """A mark of the account that signed in last in this browser."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Cookies":
@@ -57,4 +67,10 @@ class Cookies:
         return cls(
             session=Cookie(name=f"{prefix}gradioapp-session", is_secure=secure, same_site="Lax"),
             form=Cookie(name=f"{prefix}gradioapp-form", is_secure=secure, same_site="Strict"),
+            last=Cookie(
+                name=f"{prefix}gradioapp-last",
+                is_secure=secure,
+                same_site="Strict",
+                lasts=LONGEST_LIFE,
+            ),
         )

@@ -47,10 +47,18 @@ class Front:
     def page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         return HTMLResponse(self.pages.render(template, **values), status_code=status)
 
-    def with_session(self, token: str, *, then: str) -> Response:
-        """Signed in from here on, in place of whatever the browser brought."""
+    def with_session(
+        self, request: Request, session: Session, token: str, *, then: str
+    ) -> Response:
+        """Signed in from here on, in place of whatever the browser brought. What another account has left in the
+        browser is cleared (ASVS 14.3.1); never cookies, which would end the session with it."""
         answer = see_other(then)
         answer.headers.append("set-cookie", self.cookies.session.set(token))
+        account, storage = session.user_id, self.app.browser_storage
+        answer.headers.append("set-cookie", self.cookies.last.set(storage.last(account)))
+        last = self.cookies.last.value_in("; ".join(request.headers.getlist("cookie")))
+        if not storage.was_last(account, last):
+            answer.headers["clear-site-data"] = '"cache", "storage"'
         return answer
 
 

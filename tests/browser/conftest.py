@@ -17,6 +17,8 @@ from tests.servers import FreshDatabase
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 PASSWORD = "correct horse"
+NAMED = "gradioapp.test"
+"""This machine, under a name that browsers do not take for it: no secure context without https."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,8 @@ def chromium() -> Iterator[Browser]:
         expect.set_options(
             timeout=20_000
         )  # Two busy cores take longer than the five seconds that are usual.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        named = f"--host-resolver-rules=MAP {NAMED} 127.0.0.1"
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", named])
         yield browser
         browser.close()
 
@@ -59,7 +62,7 @@ def new_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
 
 def _is_ours(url: str) -> bool:
-    return url.startswith(("http://127.0.0.1:", "data:", "blob:"))
+    return url.startswith(("http://127.0.0.1:", f"http://{NAMED}:", "data:", "blob:"))
 
 
 @dataclass(slots=True)

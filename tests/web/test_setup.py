@@ -31,6 +31,8 @@ async def test_the_link_makes_the_first_admin_and_signs_them_in(
     assert (answer.status_code, answer.headers["location"]) == (303, "/gradio/")
     me = (await browser.get("/api/v1/me", headers={"accept": "*/*"})).json()
     assert (me["email"], me["name"], me["roles"]) == (ADA, "ada", ["admin"])
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'  # As at any first sign-in.
+    assert browser.cookies["gradioapp-last"]
 
 
 @pytest.mark.parametrize(

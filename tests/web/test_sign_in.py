@@ -26,16 +26,18 @@ async def test_the_right_password_opens_a_session(door: Door, browser: httpx.Asy
     answer = await sign_in(browser, " ADA@example.org", PASSWORD, next="/gradio/?tab=2#here")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/gradio/?tab=2#here")
-    cookie = answer.headers["set-cookie"]
-    assert cookie.startswith("gradioapp-session=")
-    assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax")
-    assert len(cookie) < 1024
+    session, last = answer.headers.get_list("set-cookie")
+    assert session.startswith("gradioapp-session=")
+    assert session.endswith("; Path=/; HttpOnly; SameSite=Lax")
+    assert last.startswith("gradioapp-last=")
+    assert last.endswith("; Max-Age=34560000; Path=/; HttpOnly; SameSite=Strict")
+    assert max(len(session), len(last)) < 1024
     assert browser.cookies["gradioapp-session"] not in answer.text
     assert (await browser.get("/gradio/")).json()["email"] == ADA
 
 
 @pytest.mark.asvs("V3.3.1", "V3.3.3", "V3.3.5")
-async def test_over_https_both_cookies_are_bound_to_this_host(prod: Door) -> None:
+async def test_over_https_all_cookies_are_bound_to_this_host(prod: Door) -> None:
     await prod.has()
     async with prod.client(base="https://app.example.org", **BROWSER) as browser:
         page = await browser.get("/login")
@@ -43,8 +45,11 @@ async def test_over_https_both_cookies_are_bound_to_this_host(prod: Door) -> Non
 
     assert page.headers["set-cookie"].startswith("__Host-gradioapp-form=")
     assert page.headers["set-cookie"].endswith("; Path=/; HttpOnly; SameSite=Strict; Secure")
-    assert answer.headers["set-cookie"].startswith("__Host-gradioapp-session=")
-    assert answer.headers["set-cookie"].endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
+    session, last = answer.headers.get_list("set-cookie")
+    assert session.startswith("__Host-gradioapp-session=")
+    assert session.endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
+    assert last.startswith("__Host-gradioapp-last=")
+    assert last.endswith("; Path=/; HttpOnly; SameSite=Strict; Secure")
 
 
 @pytest.mark.asvs("V6.3.8")
@@ -228,8 +233,8 @@ async def test_without_an_admin_the_page_says_how_to_make_one(
     assert "There is no admin yet." not in after.text
 
 
-@pytest.mark.asvs("V7.4.1", "V7.4.4", "V14.3.1")
-async def test_signing_out_ends_the_session_and_clears_the_browser(door: Door) -> None:
+@pytest.mark.asvs("V7.4.1", "V7.4.4")
+async def test_signing_out_ends_the_session(door: Door) -> None:
     async with await door.signed_in() as ada:
         token = ada.cookies["gradioapp-session"]
         page = await ada.get("/logout?next=/gradio/x")
@@ -239,9 +244,127 @@ async def test_signing_out_ends_the_session_and_clears_the_browser(door: Door) -
 
     assert 'href="/gradio/x"' in page.text
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
-    assert answer.headers["clear-site-data"] == '"cache", "storage"'
+    assert "clear-site-data" not in answer.headers  # What is left opens for its owner alone.
     assert "gradioapp-session=; Max-Age=0" in answer.headers["set-cookie"]
     assert gone.status_code == 401
+
+
+async def signs_out(browser: httpx.AsyncClient) -> None:
+    page = await browser.get("/logout")
+    await browser.post("/logout", data={"csrf_token": token_of(page)})
+
+
+@pytest.mark.asvs("V14.3.1")
+@pytest.mark.parametrize("leaves", ["by signing out", "without a word"])
+async def test_what_is_stored_is_cleared_when_another_account_signs_in(
+    door: Door, browser: httpx.AsyncClient, leaves: str
+) -> None:
+    await door.has()
+    await door.has("bob@example.org")
+    cleared = []
+
+    for email in (ADA, ADA, "bob@example.org", "bob@example.org", ADA):
+        answer = await sign_in(browser, email, PASSWORD)
+        assert answer.status_code == 303
+        cleared.append(answer.headers.get("clear-site-data"))
+        if leaves == "by signing out":
+            await signs_out(browser)
+        else:
+            browser.cookies.delete("gradioapp-session")
+
+    everything = '"cache", "storage"'
+    assert cleared == [everything, None, everything, None, everything]
+
+
+@pytest.mark.asvs("V14.3.1")
+async def test_over_https_too_another_account_clears_what_is_stored(prod: Door) -> None:
+    await prod.has()
+    await prod.has("bob@example.org")
+    async with prod.client(base="https://app.example.org", **BROWSER) as browser:
+        answers = []
+        for email in (ADA, ADA, "bob@example.org"):
+            answers.append(await sign_in(browser, email, PASSWORD))
+            browser.cookies.delete("__Host-gradioapp-session")
+
+    cleared = [answer.headers.get("clear-site-data") for answer in answers]
+    assert cleared == ['"cache", "storage"', None, '"cache", "storage"']
+
+
+@pytest.mark.asvs("V14.3.1")
+async def test_signing_in_over_the_session_of_another_account_clears_what_is_stored(
+    door: Door, browser: httpx.AsyncClient
+) -> None:
+    """In two tabs: the form was open before the other signed in."""
+    await door.has()
+    await door.has("bob@example.org")
+    page = await browser.get("/login")
+    await sign_in(browser, ADA, PASSWORD)
+
+    form = {"csrf_token": token_of(page), "username": "bob@example.org", "password": PASSWORD}
+    answer = await browser.post("/login", data=form)
+
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
+
+
+@pytest.mark.asvs("V14.3.1")
+async def test_a_cookie_that_is_not_ours_makes_nobody_the_last_account(
+    door: Door, subtests: pytest.Subtests
+) -> None:
+    ada = await door.has()
+    bob = await door.has("bob@example.org")
+    storage = door.app.browser_storage
+
+    for value, is_last in [
+        (storage.last(ada.id), True),
+        (storage.last(bob.id), False),
+        (storage.owner(ada.id), False),
+        (str(ada.id), False),
+        (storage.last(ada.id).lower(), False),
+        ("x" * 5000, False),
+        ("", False),
+        (f"{storage.last(bob.id)}; gradioapp-last={storage.last(ada.id)}", False),
+    ]:
+        with subtests.test(value=value[:60]):
+            async with door.client(**BROWSER) as browser:
+                page = await browser.get("/login")
+                form = {"csrf_token": token_of(page), "username": ADA, "password": PASSWORD}
+                cookie = (
+                    f"gradioapp-form={browser.cookies['gradioapp-form']}; gradioapp-last={value}"
+                )
+                answer = await browser.post("/login", data=form, headers={"cookie": cookie})
+
+            assert answer.status_code == 303
+            assert ("clear-site-data" not in answer.headers) == is_last
+
+
+async def test_the_cookie_of_the_last_account_does_not_tell_which(
+    door: Door, browser: httpx.AsyncClient
+) -> None:
+    ada = await door.has()
+
+    await sign_in(browser, ADA, PASSWORD)
+
+    value = browser.cookies["gradioapp-last"]
+    assert value == door.app.browser_storage.last(ada.id)
+    assert ada.id.hex not in value
+    assert len(value) == 43
+
+
+@pytest.mark.asvs("V14.3.1")
+async def test_a_refused_sign_in_clears_nothing_and_leaves_the_last_account(
+    door: Door, browser: httpx.AsyncClient
+) -> None:
+    await door.has()
+    await door.has("bob@example.org")
+    await sign_in(browser, ADA, PASSWORD)
+    await signs_out(browser)
+
+    refused = await sign_in(browser, "bob@example.org", "wrong password")
+    again = await sign_in(browser, ADA, PASSWORD)
+
+    assert refused.status_code == 401
+    for answer in (refused, again):
+        assert "clear-site-data" not in answer.headers
 
 
 @pytest.mark.asvs("V3.5.3", "V3.5.1")

@@ -60,7 +60,8 @@ async def sign_in(request: Request) -> Response:
         note(request, outcome=problem_of(error).kind)
         return await _sign_in_page(request, form, error.sentence, refused=error)
     note_sign_in(request, opened.session)
-    return here.with_session(opened.token, then=safe_next(form.get("next")) or here.ui_address)
+    then = safe_next(form.get("next")) or here.ui_address
+    return here.with_session(request, opened.session, opened.token, then=then)
 
 
 async def _sign_in_page(
@@ -108,7 +109,6 @@ async def sign_out(request: Request) -> Response:
     note(request, outcome="signed out")
     answer = see_other("/login")
     answer.headers.append("set-cookie", here.cookies.session.drop())
-    answer.headers["clear-site-data"] = '"cache", "storage"'
     return answer
 
 

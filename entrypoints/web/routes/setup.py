@@ -71,7 +71,7 @@ async def set_up(request: Request) -> Response:
         answer.headers.update(problem.headers)
         return answer
     note_sign_in(request, opened.session)
-    return here.with_session(opened.token, then=here.ui_address)
+    return here.with_session(request, opened.session, opened.token, then=here.ui_address)
 
 
 def _setup_page(
