@@ -1,14 +1,15 @@
-"""How much one login may hold at a time: one place, and the table in the README says the same."""
+"""How much one account may hold at a time, over all its sessions and access tokens: the README has the same table."""
 
 from typing import Final
 
-TABS: Final = 50
-"""Tabs whose memory Gradio keeps; for one more the longest unused goes, and when all are in use it is refused."""
-EVENTS: Final = 100
-"""Events queued or running at once."""
-DIRECT: Final = 30
-"""Of them, those past the queue. Each has one of the forty threads that Gradio's callbacks share among everybody."""
-STREAMS: Final = 120
+TABS: Final = 200
+"""Tabs whose memory Gradio keeps: twenty on each of ten devices. For one more the longest unused goes, and when all are
+in use it is refused."""
+EVENTS: Final = 200
+"""Events waiting or running at once, in all apps."""
+DIRECT: Final = 60
+"""Events past the queue at once, and calls of a component's functions. What finds no thread free waits for one."""
+STREAMS: Final = 300
 """Open streams: an open tab has one, or two while something runs."""
 FILES_AT_ONCE: Final = 100
 """Files of one upload."""
@@ -18,11 +19,15 @@ UPLOADS_PER_HOUR: Final = 20
 HOUR: Final = 3600.0
 """Seconds."""
 
-EVENT_IDS: Final = 2000
-"""Ids of events that are remembered, the latest; what has been read is not asked for again."""
+EVENT_IDS: Final = 5000
+"""Ids of events that are remembered: all under way, and the latest; what has been read is not asked for again."""
 
+PLACES: Final = 1000
+"""Events that may wait in one app, of everybody together, where the author did not say so with `queue(max_size=…)`."""
+THREADS: Final = 40
+"""Threads for the callbacks of all apps together, which is Gradio's own number."""
 ALL_TABS: Final = 20_000
-"""What Gradio keeps for all logins together: far more than one of them may have, so that none evicts another."""
+"""What Gradio keeps for all accounts together: far more than one of them may have, so that none evicts another."""
 
 DEEPEST: Final = 100
 """Levels of lists and objects in a body: Gradio's own reader fails at about 250."""
@@ -30,3 +35,8 @@ LONGEST_NAME: Final = 200
 """Characters of a tab's or upload's name."""
 CLAIMS: Final = 50_000
 """Files whose owner this process remembers without asking the store."""
+
+
+def half_of(places: int) -> int:
+    """What one account may hold of what everybody needs; of a single place, that one."""
+    return max(1, places // 2)

@@ -23,7 +23,7 @@ from entrypoints.ui import bodies, forms
 from entrypoints.ui.bodies import Body, steps_in
 from entrypoints.ui.files import AppFiles
 from entrypoints.ui.keeping import GradioMemory
-from entrypoints.ui.logins import Login, Logins, Tab
+from entrypoints.ui.logins import Account, Logins, Tab
 from entrypoints.ui.named_files import (
     Named,
     hands_json_on,
@@ -34,6 +34,7 @@ from entrypoints.ui.named_files import (
 from entrypoints.ui.server_functions import ServerFunctions
 from entrypoints.ui.streams import SESSION_EXPIRED
 from entrypoints.ui.tabs import login_of, query_within, within
+from entrypoints.ui.threads import Threads, used_by
 from entrypoints.ui.uploads import counted_upload
 
 _API: Final = "/gradio_api/"
@@ -76,6 +77,7 @@ class Isolated:
     logins: Logins
     files: AppFiles
     server_functions: ServerFunctions
+    threads: Threads
     new_name: Callable[[], str]
     """Makes names of tabs that nobody can guess."""
     upload_limit: int
@@ -84,7 +86,8 @@ class Isolated:
     async def leave(self, signed_in: SignedIn, tab: str) -> None:
         """For whoever made the tab's name, and does not come back to it."""
         name = within(login_of(signed_in), tab, called=_HASH)
-        await self.logins.of(signed_in).leave(Tab(self.memory, name))
+        account = self.logins.account_of(signed_in)
+        await account.leave(Tab(self.memory, name, signed_in.session.id))
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
@@ -99,7 +102,8 @@ class Isolated:
             await self.inner(scope, receive, send)
             return
         request = _Request(self, signed_in, scope, receive, send)
-        await request.answer(path[len(_API) :])
+        with used_by(signed_in.user.id):
+            await request.answer(path[len(_API) :])
 
 
 class _Request:
@@ -113,7 +117,7 @@ class _Request:
         self._files = app.files
         self._signed_in = signed_in
         self._name = login_of(signed_in)
-        self._login: Login = app.logins.of(signed_in)
+        self._account: Account = app.logins.account_of(signed_in)
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -148,7 +152,7 @@ class _Request:
             case ["stream", event_id] if is_post:
                 await self._stream_to(event_id)
             case ["stream", event_id, "close"] if is_post:
-                self._login.tab_of(event_id, self._memory)
+                self._tab_of(event_id)
                 await self._go_on()
             case ["stream", tab, run, component, file]:
                 tab = self._tab(tab).name
@@ -173,11 +177,11 @@ class _Request:
         tab = self._tab(body.get(_HASH))
         fn = self._fn(tab.name, api_name, body)
         await self._must_be_theirs(raw, fn, body)
-        with self._login.running(tab):
-            await self._login.use(tab)
-            answer = await self._asked(bodies.write_json({**body, _HASH: tab.name}))
+        with self._account.running(tab):
+            await self._account.use(tab)
+            answer = await self._joined(fn, {**body, _HASH: tab.name})
             if answer.status == 200:
-                self._login.owns(json.loads(answer.body)["event_id"], tab)
+                self._account.owns(json.loads(answer.body)["event_id"], tab)
         await answer.pass_on(self._send)
 
     async def _call_by_names(self, api_name: str) -> None:
@@ -188,36 +192,38 @@ class _Request:
         if bodies.may_name_files(raw):
             named = named_by_any_of(fn.inputs, body.values())
             await self._files.must_be_allowed(self._signed_in, named)
-        with self._login.running(None):
-            await self._login.make_room()
-            answer = await self._asked(bodies.write_json(body))
+        with self._account.running(self._no_tab):
+            await self._account.make_room()
+            answer = await self._joined(fn, body)
             if answer.status == 200:
                 event_id = json.loads(answer.body)["event_id"]
-                tab = Tab(self._memory, event_id)  # Gradio takes the event for a tab of its own.
-                self._login.owns(event_id, tab)
-                await self._login.use(tab)
+                # Gradio takes the event for a tab of its own.
+                tab = Tab(self._memory, event_id, self._signed_in.session.id)
+                self._account.owns(event_id, tab)
+                await self._account.use(tab)
         await answer.pass_on(self._send)
 
     async def _run(self, api_name: str) -> None:
         body, raw = await self._read_event()
-        tab = None if body.get(_HASH) is None else self._tab(body[_HASH])
-        fn = self._fn(None if tab is None else tab.name, api_name, body)
+        tab = self._no_tab if body.get(_HASH) is None else self._tab(body[_HASH])
+        fn = self._fn(tab.name or None, api_name, body)
         await self._must_be_theirs(raw, fn, body)
-        with self._login.running(tab, is_direct=True):
-            if tab is not None:
-                await self._login.use(tab)
+        with self._account.running(tab, is_direct=True):
+            if tab.name:
+                await self._account.use(tab)
                 body[_HASH] = tab.name
-            await self._go_on_with(body)
+            async with self._app.threads.room_for(self._signed_in.user.id, fn.fn):
+                await self._go_on_with(body)
 
     async def _listen(self, event_id: str) -> None:
-        tab = self._login.tab_of(event_id, self._memory)
+        tab = self._tab_of(event_id)
         if not self._memory.has_messages(tab.name):
             raise HTTPException(404)
-        with self._login.streaming(tab):
+        with self._account.streaming(tab):
             await self._go_on()
 
     async def _stream_to(self, event_id: str) -> None:
-        tab = self._login.tab_of(event_id, self._memory)
+        tab = self._tab_of(event_id)
         if not self._memory.is_streamed_to(event_id):
             raise HTTPException(404)
         body, raw = await self._read_event()
@@ -231,7 +237,7 @@ class _Request:
         event_id, fn_index = body.get("event_id"), body.get("fn_index")
         if not isinstance(event_id, str) or not bodies.is_number(fn_index):
             raise HTTPException(400, "To cancel takes the event_id and the fn_index of the event.")
-        tab = self._login.tab_of(event_id, self._memory)
+        tab = self._tab_of(event_id)
         await self._go_on_with({_HASH: tab.name, "event_id": event_id, "fn_index": fn_index})
 
     async def _reset(self) -> None:
@@ -255,15 +261,18 @@ class _Request:
         if form is not None and isinstance(fields.get("id"), str):
             # An ImageEditor keeps what is sent to it under the sender's name, for everybody.
             fields["id"] = within(tab.name, fields["id"], called="id")
-        with self._login.running(tab, is_direct=True):
-            await self._login.use(tab)
+        with self._account.running(tab, is_direct=True):
+            await self._account.use(tab)
             if form is None:
                 sent = bodies.write_json(fields), _JSON
             else:
-                upload = self._login.upload(self._app.logins.now(), limit=self._app.upload_limit)
+                upload = self._account.upload(self._app.logins.now(), limit=self._app.upload_limit)
                 upload.size, upload.files = form.size, len(form.files)
                 sent = forms.written(form, fields)
-            async with self._app.server_functions.call(self._scope, component, fn):
+            async with (
+                self._app.threads.room_for(self._signed_in.user.id, fn),
+                self._app.server_functions.call(self._scope, component, fn),
+            ):
                 answer = await self._asked(*sent)
             is_list = isinstance(component, gr.FileExplorer) and fields["fn_name"] == "ls"
             if is_list and answer.status == 200:
@@ -283,17 +292,17 @@ class _Request:
 
     async def _queue_data(self) -> None:
         name, query = query_within(self._name, self._scope["query_string"], called=_HASH)
-        tab = Tab(self._memory, name)
+        tab = Tab(self._memory, name, self._signed_in.session.id)
         if not self._memory.has_messages(name):
             await self._say(SESSION_EXPIRED)  # Gradio says so too, and then breaks the connection.
             return
-        with self._login.streaming(tab):
+        with self._account.streaming(tab):
             await self._app.inner({**self._scope, "query_string": query}, self._receive, self._send)
 
     async def _heartbeat(self, name: str) -> None:
         tab = self._tab(name)
-        with self._login.streaming(tab):
-            await self._login.use(tab)  # Its end runs the app's unload events in this tab.
+        with self._account.streaming(tab):
+            await self._account.use(tab)  # Its end runs the app's unload events in this tab.
             await self._go_on_at(f"heartbeat/{tab.name}")
 
     # Files
@@ -308,9 +317,9 @@ class _Request:
         if scope["query_string"]:
             _, query = query_within(self._name, scope["query_string"], called="upload_id")
             scope = {**scope, "query_string": query}
-        upload = self._login.upload(self._app.logins.now(), limit=self._app.upload_limit)
+        upload = self._account.upload(self._app.logins.now(), limit=self._app.upload_limit)
         counted = counted_upload(
-            scope, self._receive, upload, self._login, limit=self._app.upload_limit
+            scope, self._receive, upload, self._account, limit=self._app.upload_limit
         )
         answer = _Answer()
         await self._app.inner(_uncompressed(scope), counted.receive, answer.keep)
@@ -322,13 +331,22 @@ class _Request:
 
     async def _upload_progress(self) -> None:
         name, query = query_within(self._name, self._scope["query_string"], called="upload_id")
-        with self._login.streaming(Tab(self._memory, name)):
+        with self._account.streaming(Tab(self._memory, name, self._signed_in.session.id)):
             await self._app.inner({**self._scope, "query_string": query}, self._receive, self._send)
 
     # What they have in common
 
     def _tab(self, name: object) -> Tab:
-        return Tab(self._memory, within(self._name, name, called=_HASH))
+        name = within(self._name, name, called=_HASH)
+        return Tab(self._memory, name, self._signed_in.session.id)
+
+    @property
+    def _no_tab(self) -> Tab:
+        return Tab(self._memory, "", self._signed_in.session.id)
+
+    def _tab_of(self, event_id: str) -> Tab:
+        """Raises HTTPException."""
+        return self._account.tab_of(event_id, self._memory, self._signed_in.session.id)
 
     async def _read_event(self) -> tuple[Body, bytes]:
         raw = await bodies.whole(self._receive)
@@ -399,6 +417,14 @@ class _Request:
     async def _go_on_with(self, body: Body) -> None:
         scope, receive = self._with_body(bodies.write_json(body), _JSON)
         await self._app.inner(scope, receive, self._send)
+
+    async def _joined(self, fn: Any, body: Body) -> _Answer:
+        """The answer of the queue. Raises HTTPException when it has no place left."""
+        account = self._signed_in.user.id
+        with self._memory.place_for(account):
+            # A validator runs before its event waits.
+            async with self._app.threads.room_for(account, fn.validator):
+                return await self._asked(bodies.write_json(body))
 
     async def _asked(self, body: bytes, content_type: bytes = _JSON) -> _Answer:
         """The whole answer, not yet passed on."""

@@ -1,17 +1,21 @@
 """Gradio's memory of tabs: made large enough for everybody together, and let go of when a tab is."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import gradio as gr
 import structlog
 from gradio import caching
+from gradio.queueing import Queue
 from gradio.routes import App
 from gradio.server_messages import EventMessage
 from gradio.utils import LRUCache
 
 from entrypoints.ui import caps
 from entrypoints.ui.logins import Keeper
+from entrypoints.ui.turns import Account
 
 log = structlog.get_logger()
 
@@ -23,11 +27,11 @@ class Messages(LRUCache[str, "asyncio.Queue[EventMessage]"]):
         return asyncio.Queue()
 
 
-def replace_queue(demo: gr.Blocks) -> None:
+def replace_queue(demo: gr.Blocks, kind: Callable[..., Queue] = Queue) -> None:
     """By an empty one with the author's settings: what waits in it, and its locks, belong to an event loop that ends."""
     old: Any = demo._queue  # noqa: SLF001 -- Gradio has no other way to ask.
     old.close()
-    demo._queue = type(old)(  # noqa: SLF001
+    demo._queue = kind(  # noqa: SLF001
         live_updates=old.live_updates,
         concurrency_count=old.max_thread_count,
         update_intervals=old.update_intervals,
@@ -51,6 +55,11 @@ class GradioMemory(Keeper):
 
     def is_under_way(self, event_id: str) -> bool:
         return event_id in self._queue.event_ids_to_events
+
+    def place_for(self, account: Account) -> AbstractContextManager[None]:
+        """An event of the account joins the queue inside. Raises HTTPException."""
+        place: AbstractContextManager[None] = self._queue.place_for(account)
+        return place
 
     def has_messages(self, tab: str) -> bool:
         """Whether anything has been started in the tab."""

@@ -1,4 +1,8 @@
-"""What each login has in Gradio's memory: its tabs, events, streams and uploads, how many it may have, and its end."""
+"""What each account has in Gradio's memory: tabs, events, streams and uploads, how many it may have, and their end.
+
+Caps count what an account has over all its sign-ins and access tokens. Names of tabs, ids of events and the end belong to
+one sign-in.
+"""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
@@ -11,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from domain.model.caller import SignedIn
 from domain.model.session import SessionId
+from domain.model.user import UserId
 from entrypoints.ui import caps
 
 
@@ -28,7 +33,9 @@ class Keeper(Protocol):
 class Tab:
     keeper: Keeper
     name: str
-    """As Gradio knows it, the login included."""
+    """As Gradio knows it, the sign-in included; empty for an event that has no tab."""
+    session_id: SessionId
+    """The sign-in, or access token, whose tab it is."""
 
 
 @dataclass(slots=True)
@@ -39,46 +46,52 @@ class Upload:
 
 
 @dataclass(slots=True)
-class Login:
+class Account:
+    """What one account has in all apps, over all its sign-ins and access tokens."""
+
     tabs: OrderedDict[Tab, None] = field(default_factory=OrderedDict)
     """The longest unused first."""
     events: OrderedDict[str, Tab] = field(default_factory=OrderedDict)
     """Of each event the tab it speaks to, the latest last."""
     under_way: dict[str, Tab] = field(default_factory=dict)
-    direct: Counter[Tab | None] = field(default_factory=Counter)
+    direct: Counter[Tab] = field(default_factory=Counter)
     """Events that run within their request, without the queue."""
+    joining: Counter[Tab] = field(default_factory=Counter)
+    """Events that are about to join the queue."""
     streams: Counter[Tab] = field(default_factory=Counter)
     uploads: deque[Upload] = field(default_factory=deque)
 
-    def tab_of(self, event_id: str, keeper: Keeper) -> Tab:
-        """Raises HTTPException for an event of somebody else, or of another app, as for one that never was."""
+    def tab_of(self, event_id: str, keeper: Keeper, session_id: SessionId) -> Tab:
+        """Raises HTTPException for an event of somebody else, another sign-in or another app, as for one that never
+        was."""
         tab = self.events.get(event_id)
-        if tab is None or tab.keeper is not keeper:
+        if tab is None or tab.keeper is not keeper or tab.session_id != session_id:
             raise HTTPException(404)
         return tab
 
     def owns(self, event_id: str, tab: Tab) -> None:
         self.events[event_id] = self.under_way[event_id] = tab
         while len(self.events) > caps.EVENT_IDS:
-            self.events.popitem(last=False)
+            # One device that starts many must not make the others forget what they are waiting for.
+            del self.events[next(i for i in self.events if i not in self.under_way)]
 
     def must_have_room_for_an_event(self) -> None:
         """Raises HTTPException."""
         self._count_events()
-        if len(self.under_way) + self.direct.total() >= caps.EVENTS:
+        if len(self.under_way) + self.direct.total() + self.joining.total() >= caps.EVENTS:
             raise HTTPException(
                 429, f"{caps.EVENTS} of your events are waiting or running: let one of them finish."
             )
 
     @contextmanager
-    def running(self, tab: Tab | None, *, is_direct: bool = False) -> Iterator[None]:
+    def running(self, tab: Tab, *, is_direct: bool = False) -> Iterator[None]:
         """`is_direct`: past the queue. Raises HTTPException."""
         self.must_have_room_for_an_event()
         if is_direct and self.direct.total() >= caps.DIRECT:
             raise HTTPException(
                 429, f"{caps.DIRECT} of your events run past the queue: let one of them finish."
             )
-        with _counted(self.direct, tab):
+        with _counted(self.direct if is_direct else self.joining, tab):
             yield
 
     @contextmanager
@@ -111,17 +124,23 @@ class Login:
         self.tabs.pop(tab, None)
         await tab.keeper.forget(tab.name)
 
-    async def forget(self) -> bool:
-        """All its tabs; whether that is all. An event that is still running may come back to its tab once more."""
-        for tab in tuple(self.tabs):
+    async def forget(self, session_id: SessionId) -> bool:
+        """Forget all tabs of a sign-in; whether that is all. An event that is still running may come back to its tab once
+        more."""
+        for tab in [tab for tab in self.tabs if tab.session_id == session_id]:
             await tab.keeper.forget(tab.name)
         self._count_events()
-        return not self.under_way and not self.streams and not self.direct
+        if any(tab.session_id == session_id for tab in self._busy_tabs()):
+            return False
+        for tab in [tab for tab in self.tabs if tab.session_id == session_id]:
+            del self.tabs[tab]
+        for event_id in [i for i, tab in self.events.items() if tab.session_id == session_id]:
+            del self.events[event_id]
+        return True
 
     def upload(self, now: float, *, limit: int) -> Upload:
         """Begins one; raises HTTPException when the last hour has had enough."""
-        while self.uploads and self.uploads[0].at <= now - caps.HOUR:
-            self.uploads.popleft()
+        self._forget_uploads(now)
         upload = Upload(at=now)
         self.uploads.append(upload)
         self.must_have_room_for_uploads(limit=limit)
@@ -138,9 +157,21 @@ class Login:
                 "can be uploaded: try again later.",
             )
 
+    def is_empty(self, now: float) -> bool:
+        """Whether nothing is left to count."""
+        self._forget_uploads(now)
+        return not (self.tabs or self.uploads or self._busy_tabs())
+
+    def _forget_uploads(self, now: float) -> None:
+        while self.uploads and self.uploads[0].at <= now - caps.HOUR:
+            self.uploads.popleft()
+
+    def _busy_tabs(self) -> set[Tab]:
+        return {*self.streams, *self.under_way.values(), *self.direct, *self.joining}
+
     def _longest_unused(self) -> Tab:
         self._count_events()
-        busy = {*self.streams, *self.under_way.values(), *self.direct}
+        busy = self._busy_tabs()
         for tab in self.tabs:
             if tab not in busy:
                 return tab
@@ -156,23 +187,40 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logins:
-    """Those that have used a mounted app since this process started, and have not ended."""
+    """The sign-ins and access tokens that have used a mounted app since this process started and have not ended."""
 
     now: Callable[[], float] = lambda: asyncio.get_running_loop().time()
     """Seconds, from anywhere."""
-    _logins: dict[SessionId, Login] = field(default_factory=dict)
+    _accounts: dict[UserId, Account] = field(default_factory=dict)
+    _users: dict[SessionId, UserId] = field(default_factory=dict)
 
-    def of(self, signed_in: SignedIn) -> Login:
-        return self._logins.setdefault(signed_in.session.id, Login())
+    def account_of(self, signed_in: SignedIn) -> Account:
+        """The same for all sign-ins and access tokens of one account."""
+        self._users[signed_in.session.id] = user_id = signed_in.user.id
+        account = self._accounts.get(user_id)
+        if account is None:
+            account = self._accounts[user_id] = Account()
+        return account
+
+    def accounts(self) -> Collection[Account]:
+        return tuple(self._accounts.values())
 
     def sessions(self) -> Collection[SessionId]:
-        return tuple(self._logins)
+        return tuple(self._users)
 
     async def forget(self, ended: Collection[SessionId]) -> None:
+        """Let go of what ended sign-ins have. What an account has uploaded within the hour outlives them."""
         for session_id in ended:
-            login = self._logins.get(session_id)
-            if login is not None and await login.forget():
-                self._logins.pop(session_id, None)
+            user_id = self._users.get(session_id)
+            if user_id is not None and await self._accounts[user_id].forget(session_id):
+                self._users.pop(session_id, None)
+        self._forget_accounts()
+
+    def _forget_accounts(self) -> None:
+        in_use, now = set(self._users.values()), self.now()
+        for user_id in [one for one in self._accounts if one not in in_use]:
+            if self._accounts[user_id].is_empty(now):
+                del self._accounts[user_id]
 
 
 @contextmanager

@@ -29,7 +29,9 @@ from entrypoints.ui.assets import Assets
 from entrypoints.ui.browser_state import PATH as CONFIG
 from entrypoints.ui.browser_state import BrowserStates
 from entrypoints.ui.calling import Calls, RunningEvents, is_served_no_longer
+from entrypoints.ui.caps import PLACES, THREADS
 from entrypoints.ui.document import Document, header, storage
+from entrypoints.ui.fair_queue import FairQueue
 from entrypoints.ui.files import AppFiles, Claims
 from entrypoints.ui.gradio_files import let_show
 from entrypoints.ui.guard import (
@@ -56,6 +58,7 @@ from entrypoints.ui.sdk import Page, PageRefused
 from entrypoints.ui.server_functions import ServerFunctions
 from entrypoints.ui.slugs import is_slug, slug_of
 from entrypoints.ui.streams import SESSION_EXPIRED, run_while_signed_in
+from entrypoints.ui.threads import Threads
 from entrypoints.ui.values import State
 
 BAR_CSS = Path(__file__).with_name("bar.css")
@@ -89,6 +92,8 @@ class UI:
     assets: Assets = field(default_factory=Assets)
     logins: Logins = field(default_factory=Logins)
     running: RunningEvents = field(default_factory=RunningEvents)
+    threads: Threads = field(default_factory=lambda: Threads(THREADS))
+    """Of all pages."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is told to stop: open streams end then."""
 
@@ -193,12 +198,15 @@ def _mount_one(
     _inject(demo)
     demo.has_launched = True  # Else any file of the server can be named as an input.
     if demo._queue.max_size is None:  # noqa: SLF001 -- Gradio has no other way to ask.
-        demo._queue.max_size = 1000  # noqa: SLF001
+        demo._queue.max_size = PLACES  # noqa: SLF001
     with warnings.catch_warnings():
         # Of several routes it says that it does without what we have switched off.
         warnings.filterwarnings("ignore", message="SSR mode is not supported")
         _mount_gradio(api, mounted, options)
     policy = _policy(mounted.page, ui.settings)  # The last that may refuse.
+    threads = ui.threads if demo.max_threads == THREADS else Threads(demo.max_threads)
+    replace_queue(demo, partial(FairQueue, threads=threads))
+    demo.create_limiter = partial(setattr, demo, "limiter", threads)  # type: ignore[method-assign]
     route = api.router.routes[-1]
     assert isinstance(route, Mount)  # noqa: S101 -- What mount_gradio_app just added.
     # In front of all other routes: most requests are for here, and each route before is a pattern to try.
@@ -217,6 +225,7 @@ def _mount_one(
         logins=ui.logins,
         files=files,
         server_functions=ServerFunctions(calls, path),
+        threads=threads,
         new_name=new_nonce,
         upload_limit=addresses.upload_limit,
     )
@@ -238,9 +247,10 @@ def _mount_one(
 
 def _unmount_one(mounted: Mounted) -> None:
     demo = mounted.page.demo
-    for wrapped in ("process_api", "preprocess_data", "postprocess_data"):
+    for wrapped in ("process_api", "preprocess_data", "postprocess_data", "create_limiter"):
         vars(demo).pop(wrapped, None)
     demo.has_launched = False
+    demo.limiter = None
     let_show(demo)
     replace_queue(demo)
     is_served_no_longer(mounted.path)

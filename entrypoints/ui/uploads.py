@@ -7,18 +7,18 @@ from starlette.formparsers import MultiPartException
 from starlette.types import Message, Receive, Scope
 
 from entrypoints.ui.caps import FILES_AT_ONCE
-from entrypoints.ui.logins import Login, Upload
+from entrypoints.ui.logins import Account, Upload
 
 
 class CountedUpload:
     """Passes a form on until it is too much. What Gradio's parser is told then makes it remove what it has written."""
 
     def __init__(
-        self, receive: Receive, upload: Upload, login: Login, *, boundary: bytes, limit: int
+        self, receive: Receive, upload: Upload, account: Account, *, boundary: bytes, limit: int
     ) -> None:
         self._receive = receive
         self._upload = upload
-        self._login = login
+        self._account = account
         self._mark = b"--" + boundary
         self._limit = limit
         self._end = b""
@@ -46,15 +46,15 @@ class CountedUpload:
     def _must_be_acceptable(self) -> None:
         if self._upload.files > FILES_AT_ONCE + 1:
             raise HTTPException(429, f"At most {FILES_AT_ONCE} files can be uploaded at once.")
-        self._login.must_have_room_for_uploads(limit=self._limit)
+        self._account.must_have_room_for_uploads(limit=self._limit)
 
 
 def counted_upload(
-    scope: Scope, receive: Receive, upload: Upload, login: Login, *, limit: int
+    scope: Scope, receive: Receive, upload: Upload, account: Account, *, limit: int
 ) -> CountedUpload:
     """Raises HTTPException for what is no form."""
     kind, parameters = parse_options_header(Headers(scope=scope).get("content-type", ""))
     boundary = parameters.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
         raise HTTPException(400, "An upload is a multipart form.")
-    return CountedUpload(receive, upload, login, boundary=boundary, limit=limit)
+    return CountedUpload(receive, upload, account, boundary=boundary, limit=limit)

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from entrypoints.ui import caps
-from entrypoints.ui.logins import Login
+from entrypoints.ui.logins import Account
 from entrypoints.ui.uploads import CountedUpload
 from tests.ui.attacks import API, is_problem, joins, opened, tag, uploads
 from tests.ui.conftest import Browser, House, Mounts, completed
@@ -176,11 +176,11 @@ async def test_an_hour_has_so_many_files_and_bytes_and_then_a_new_one_begins(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     house = await mounted(remembering([]))
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
-    login = house.pages.logins.of(
+    account = house.pages.logins.account_of(
         await house.app.recognise(ada.http.cookies["gradioapp-session"], activity=False)
     )
     await uploads(ada)
-    [first] = login.uploads
+    [first] = account.uploads
     assert first.files == 1
     assert first.size > 100
 
@@ -195,7 +195,7 @@ async def test_an_hour_has_so_many_files_and_bytes_and_then_a_new_one_begins(
 
     first.files, first.at = caps.FILES_PER_HOUR, first.at - caps.HOUR
     assert (await post_files(ada, 1)).status_code == 200
-    assert first not in login.uploads
+    assert first not in account.uploads
 
 
 async def test_files_are_counted_wherever_the_chunks_break() -> None:
@@ -216,9 +216,9 @@ async def _counted(chunks: list[bytes]) -> Any:
     async def receive() -> Any:
         return waiting.pop(0)
 
-    login = Login()
-    upload = login.upload(0, limit=10**6)
-    counted = CountedUpload(receive, upload, login, boundary=b"mark", limit=10**6)
+    account = Account()
+    upload = account.upload(0, limit=10**6)
+    counted = CountedUpload(receive, upload, account, boundary=b"mark", limit=10**6)
     for _ in chunks:
         await counted.receive()
     return upload

@@ -345,7 +345,7 @@ async def test_a_call_begins_with_a_state_of_its_own_and_leaves_nothing(
 
     logins = house.pages.logins
     assert [text_of(result) for result in results] == ["1", "1", "1"]
-    assert [dict(logins._logins[session].tabs) for session in logins.sessions()] == [{}]
+    assert [dict(account.tabs) for account in logins.accounts()] == [{}]
     app: Any = house.demo.app
     assert not app.state_holder.session_data
 

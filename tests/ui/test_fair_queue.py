@@ -1,0 +1,616 @@
+"""One account cannot hold what everybody needs: whose event starts next, who waits, and who has a thread."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, cast
+
+import gradio as gr
+import pytest
+
+from entrypoints import ui
+from entrypoints.ui import caps
+from entrypoints.ui.fair_queue import FairQueue
+from entrypoints.ui.injection import current_user
+from tests.ui.attacks import API, index_of, is_problem, joins
+from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
+
+EVE, ADA, BOB = "eve@example.org", "ada@example.org", "bob@example.org"
+PATIENCE = 30
+
+
+class Stage:
+    """Callbacks that stay until they are let go on, one or all; says who was there, in which order."""
+
+    def __init__(self) -> None:
+        self.began: list[str] = []
+        self.at_once: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self._may_go = asyncio.Semaphore(0)
+        self._open = threading.Event()
+        self._lock = threading.Lock()
+
+    async def act(self, said: str = "") -> str:
+        self._enter()
+        await self._may_go.acquire()
+        self._leave()
+        return said
+
+    def act_in_thread(self, said: str = "") -> str:
+        self._enter()
+        self._open.wait(PATIENCE)
+        self._leave()
+        return said
+
+    def one_goes(self) -> None:
+        self._may_go.release()
+
+    def all_go(self) -> None:
+        self._open.set()
+        for _ in range(5000):
+            self._may_go.release()
+
+    def _enter(self) -> None:
+        who = current_user().email
+        with self._lock:
+            self.began.append(who)
+            self.at_once[who] += 1
+            self.most[who] = max(self.most[who], self.at_once[who])
+
+    def _leave(self) -> None:
+        with self._lock:
+            self.at_once[current_user().email] -= 1
+
+    async def holds(self, who: str, count: int) -> None:
+        await until(lambda: self.at_once[who] == count)
+
+    async def began_in_all(self, count: int) -> None:
+        await until(lambda: len(self.began) == count)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not is_so():  # noqa: ASYNC110 -- Threads, and Gradio, have no event to wait for.
+            await asyncio.sleep(0.002)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.all_go()
+
+
+def an_app(fn: Callable[..., Any], **options: Any) -> gr.Blocks:
+    with gr.Blocks() as demo:
+        said, shown = gr.Textbox(), gr.Textbox()
+        gr.Button().click(fn, said, shown, api_name="act", **options)
+    return cast("gr.Blocks", demo)
+
+
+def queue_of(house: House) -> FairQueue:
+    queue = house.demo._queue
+    assert isinstance(queue, FairQueue)
+    return queue
+
+
+async def posts(browser: Browser, address: str, *data: Any, tab: str, page: str = API) -> Any:
+    body: dict[str, Any] = {"data": data, "session_hash": tab}
+    if address == "queue/join":
+        body["fn_index"] = 0
+    return await browser.http.post(f"{page}/{address}", json=body)
+
+
+async def post_many(browsers: list[Browser], count: int, *, tabs: str = "t") -> list[Any]:
+    """In turn by each browser, a few at a time."""
+    answers: list[Any] = []
+    for start in range(0, count, 50):
+        answers += await asyncio.gather(
+            *(
+                posts(browsers[n % len(browsers)], "queue/join", str(n), tab=f"{tabs}{n % 100}")
+                for n in range(start, min(start + 50, count))
+            )
+        )
+    return answers
+
+
+async def an_abuser(house: House) -> list[Browser]:
+    """Ten sign-ins and two access tokens of one account."""
+    await house.has(EVE)
+    tokens = [house.program(await house.makes_token(EVE)) for _ in range(2)]
+    return [*tokens, *[await house.signed_in(EVE) for _ in range(10)]]
+
+
+async def nothing_is_held(house: House) -> None:
+    """Nobody waits, runs or has a thread any more, for the queue, for the threads, and for the caps."""
+    queue, threads = queue_of(house), house.pages.threads
+    groups = list(queue._groups.values())
+
+    def is_empty() -> bool:
+        return not (
+            any(group.queue or group.current_concurrency for group in groups)
+            or any(group.turns._running for group in groups)
+            or queue._workers._running
+            or queue._joining
+            or queue.event_ids_to_events
+            or threads._steps._held
+            or threads._events._held
+        )
+
+    await until(is_empty)
+    assert not any(queue.active_jobs)
+    for account in house.pages.logins.accounts():
+        account.must_have_room_for_an_event()
+        assert not account.under_way
+        assert not account.direct
+        assert not account.joining
+
+
+# The next event
+
+
+async def test_a_flood_of_ten_sign_ins_and_two_tokens_is_one_account_and_another_is_next(
+    mounted: Mounts, stage: Stage
+) -> None:
+    house = await mounted(an_app(stage.act), sessions_per_user=20)
+    eves = await an_abuser(house)
+    ada = await house.signed_in(ADA)
+
+    answers = await post_many(eves, 1000)
+    await stage.began_in_all(1)
+    await joins(ada, house, "act", "of Ada", tab="mine")
+    stage.one_goes()
+    await stage.began_in_all(2)
+
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses == {200: caps.EVENTS, 429: 1000 - caps.EVENTS}
+    assert stage.began == [EVE, ADA]
+    stage.one_goes()
+    assert completed(await ada.told("mine"))["output"]["data"] == ["of Ada"]
+
+
+async def test_who_has_run_least_is_next_also_among_several(mounted: Mounts, stage: Stage) -> None:
+    house = await mounted(an_app(stage.act))
+    eve, ada, bob = [await house.signed_in(email) for email in (EVE, ADA, BOB)]
+    await post_many([eve], 20)
+    await stage.began_in_all(1)
+    for browser, count in ((ada, 2), (bob, 2)):
+        await post_many([browser], count)
+    for count in range(2, 8):
+        stage.one_goes()
+        await stage.began_in_all(count)
+
+    assert stage.began[:3] == [EVE, ADA, BOB]
+    assert Counter(stage.began) == {EVE: 3, ADA: 2, BOB: 2}
+
+
+async def test_each_function_has_its_own_turns(mounted: Mounts, stage: Stage) -> None:
+    with gr.Blocks() as demo:
+        said, shown = gr.Textbox(), gr.Textbox()
+        for name in ("act", "other"):
+            gr.Button().click(stage.act, said, shown, api_name=name, concurrency_id=name)
+    house = await mounted(demo)
+    eve, ada = await house.signed_in(EVE), await house.signed_in(ADA)
+    await joins(eve, house, "act", "", tab="a")
+    await joins(eve, house, "other", "", tab="a")
+    await stage.began_in_all(2)
+    await joins(eve, house, "other", "", tab="a")
+    await joins(ada, house, "other", "", tab="mine")
+
+    stage.all_go()
+    await stage.began_in_all(4)
+
+    assert stage.began == [EVE, EVE, ADA, EVE]
+
+
+async def test_a_waiting_tab_is_told_its_place_in_the_order_that_comes(
+    mounted: Mounts, stage: Stage
+) -> None:
+    house = await mounted(an_app(stage.act))
+    eve, ada = await house.signed_in(EVE), await house.signed_in(ADA)
+    for number in range(10):
+        await joins(eve, house, "act", "", tab=f"eve{number}")
+        await stage.began_in_all(1)
+    await joins(ada, house, "act", "", tab="mine")
+    stage.all_go()
+
+    def ranks(messages: list[dict[str, Any]]) -> list[tuple[int, int]]:
+        told = [m for m in messages if m["msg"] == "estimation"]
+        return [(m["rank"], m["queue_size"]) for m in told]
+
+    assert ranks(await ada.told("mine")) == [(0, 10)]
+    last = ranks(await eve.told("eve9"))
+    assert last == [(8, 9), (9, 10), *((n, n + 1) for n in range(8, -1, -1))]
+
+
+# Places to wait in
+
+
+@pytest.mark.parametrize(("size", "of_one", "of_another"), [(1, 1, 0), (2, 1, 1), (7, 3, 4)])
+async def test_one_account_has_at_most_half_of_the_authors_places(
+    mounted: Mounts, stage: Stage, size: int, of_one: int, of_another: int
+) -> None:
+    demo = an_app(stage.act)
+    demo.queue(max_size=size)
+    house = await mounted(demo)
+    eve, ada, bob = [await house.signed_in(email) for email in (EVE, ADA, BOB)]
+    await posts(bob, "queue/join", "", tab="runs")
+    await stage.began_in_all(1)
+
+    eves = await post_many([eve], size + 5)
+    adas = await post_many([ada], half := caps.half_of(size))
+    full = [await posts(bob, "queue/join", "", tab=f"b{n}") for n in range(size + 1)][-1]
+
+    assert [answer.status_code for answer in eves].count(200) == of_one
+    refused = next(answer for answer in eves if answer.status_code != 200)
+    assert is_problem(refused, 429)
+    assert f"{of_one} of your events wait" in refused.json()["detail"]
+    assert [answer.status_code for answer in adas].count(200) == min(half, of_another)
+    assert is_problem(full, 503)
+    assert f"All {size} places" in full.json()["detail"]
+    stage.all_go()
+    await nothing_is_held(house)
+
+
+async def test_one_account_has_at_most_half_of_a_thousand_places(
+    mounted: Mounts, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caps, "EVENTS", 10_000)
+    house = await mounted(an_app(stage.act), sessions_per_user=20)
+    eves = await an_abuser(house)
+    ada = await house.signed_in(ADA)
+    await posts(ada, "queue/join", "", tab="runs")
+    await stage.began_in_all(1)
+
+    answers = await post_many(eves, 700)
+    by_names = await eves[0].http.post(f"{API}/call/v2/act", json={"said": "x"})
+    adas = await posts(ada, "queue/join", "", tab="mine")
+
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses == {200: 500, 429: 200}
+    assert is_problem(by_names, 429)
+    assert adas.status_code == 200
+
+
+async def test_places_are_counted_while_validators_run(mounted: Mounts, stage: Stage) -> None:
+    async def checks(said: str) -> Any:
+        await stage.act()
+        return gr.validate(said != "bad", "bad")
+
+    demo = an_app(stage.act, validator=checks)
+    demo.queue(max_size=4)
+    house = await mounted(demo)
+    eve = await house.signed_in(EVE)
+
+    joining = [
+        asyncio.create_task(posts(eve, "queue/join", said, tab="t")) for said in ("bad", "bad")
+    ]
+    await stage.holds(EVE, 2)
+    one_more = await posts(eve, "queue/join", "", tab="t")
+    stage.all_go()
+    refused = [(await task).status_code for task in joining]
+    await nothing_is_held(house)
+
+    assert is_problem(one_more, 429)
+    assert refused == [422, 422]
+    assert (await posts(eve, "queue/join", "", tab="t")).status_code == 200
+
+
+# Places to run at
+
+
+@pytest.mark.parametrize(("limit", "of_one"), [(1, 1), (2, 1), (3, 1), (4, 2), (None, 20)])
+async def test_one_account_has_at_most_half_of_what_a_function_may_run_at_once(
+    mounted: Mounts, stage: Stage, limit: int | None, of_one: int
+) -> None:
+    house = await mounted(an_app(stage.act, concurrency_limit=limit))
+    eve, ada = await house.signed_in(EVE), await house.signed_in(ADA)
+    await post_many([eve], 30)
+    await stage.holds(EVE, of_one)
+
+    await joins(ada, house, "act", "of Ada", tab="mine")
+    if limit != 1:
+        await stage.holds(ADA, 1)
+    stage.all_go()
+
+    assert completed(await ada.told("mine"))["success"]
+    await nothing_is_held(house)
+    assert stage.most[EVE] == of_one
+    assert stage.began.count(EVE) == 30
+
+
+# Threads
+
+
+async def test_events_past_the_queue_leave_another_person_a_thread(
+    mounted: Mounts, stage: Stage
+) -> None:
+    house = await mounted(an_app(stage.act_in_thread, queue=False), sessions_per_user=20)
+    eves = await an_abuser(house)
+    ada = await house.signed_in(ADA)
+
+    running = [
+        asyncio.create_task(posts(eves[n % 12], "run/act", "", tab="t"))
+        for n in range(caps.DIRECT + 5)
+    ]
+    await until(lambda: sum(task.done() for task in running) == 5)
+    await stage.holds(EVE, 19)
+    adas = [asyncio.create_task(posts(ada, "run/act", "", tab="mine")) for _ in range(3)]
+    await stage.holds(ADA, 3)
+    stage.all_go()
+    answers = [await task for task in running]
+
+    assert Counter(answer.status_code for answer in answers) == {200: caps.DIRECT, 429: 5}
+    assert [(await task).status_code for task in adas] == [200] * 3
+    assert stage.most[EVE] == 19
+    assert stage.began.count(EVE) == caps.DIRECT
+    await nothing_is_held(house)
+
+
+async def test_one_account_holds_half_of_the_threads_over_all_pages_and_ways(
+    mounted: Mounts, stage: Stage
+) -> None:
+    def slow_to_read(said: str) -> Any:
+        stage.act_in_thread()
+        return gr.validate(bool(said), "empty")
+
+    async def quick(said: str) -> str:
+        return said
+
+    async def checked(said: str) -> str:
+        return said
+
+    with gr.Blocks() as demo:
+        said, shown, slow = gr.Textbox(), gr.Textbox(), gr.Textbox()
+        slow.postprocess = stage.act_in_thread  # type: ignore[method-assign,assignment]
+        gr.Button().click(stage.act_in_thread, said, shown, api_name="act", concurrency_limit=None)
+        gr.Button().click(quick, said, slow, api_name="coroutine", concurrency_limit=None)
+        gr.Button().click(checked, said, shown, api_name="checked", validator=slow_to_read)
+
+        @gr.render(inputs=said, triggers=[said.submit])  # type: ignore[untyped-decorator]
+        def show(_: str) -> None:
+            stage.act_in_thread()
+
+    other = an_app(stage.act_in_thread, concurrency_limit=None)
+    house = await mounted(demo, others=[ui.Page(demo=other, title="Other")])
+    eve, ada = await house.signed_in(EVE), await house.signed_in(ADA)
+    render = next(i for i, fn in house.demo.fns.items() if fn.renderable)
+
+    async def starts(browser: Browser, *, times: int) -> list["asyncio.Task[Any]"]:
+        tasks = []
+        for n in range(times):
+            for index in (0, 1, 2, render):
+                body = {"data": ["x"], "fn_index": index, "session_hash": f"t{n}"}
+                post = browser.http.post(f"{API}/queue/join", json=body)
+                tasks.append(asyncio.create_task(post))
+            there = f"{GRADIO}/other/gradio_api"
+            for address in ("queue/join", "run/act"):
+                post = posts(browser, address, "x", tab=f"t{n}", page=there)
+                tasks.append(asyncio.create_task(post))
+            tasks += [
+                asyncio.create_task(posts(browser, f"run/{name}", "x", tab=f"t{n}"))
+                for name in ("act", "coroutine")
+            ]
+        return tasks
+
+    eves = await starts(eve, times=12)
+    await stage.holds(EVE, 20)
+    adas = await starts(ada, times=1)
+    await stage.holds(ADA, len(adas))
+    stage.all_go()
+    statuses = {(await task).status_code for task in [*eves, *adas]}
+    await nothing_is_held(house)
+
+    assert statuses == {200}
+    assert (stage.most[EVE], stage.most[ADA]) == (20, 8)
+    assert stage.began.count(EVE) == 12 * 8
+
+
+async def test_generators_and_functions_of_components_take_threads_of_their_account(
+    mounted: Mounts, stage: Stage
+) -> None:
+    def tell(said: str) -> Iterator[str]:
+        yield said
+        yield stage.act_in_thread(said)
+
+    with gr.Blocks() as demo:
+        said, shown = gr.Textbox(), gr.Textbox()
+        gr.Button().click(tell, said, shown, api_name="act", concurrency_limit=None)
+        html = gr.HTML(server_functions=[stage_function(stage)])
+    house = await mounted(demo)
+    eve, ada = await house.signed_in(EVE), await house.signed_in(ADA)
+
+    def starts(browser: Browser, *, times: int) -> list["asyncio.Task[Any]"]:
+        function = {"data": [], "component_id": html._id, "fn_name": "stays", "session_hash": "t"}
+        return [
+            asyncio.create_task(one)
+            for _ in range(times)
+            for one in (
+                posts(browser, "queue/join", "x", tab="t"),
+                browser.http.post(f"{API}/component_server", json=function),
+            )
+        ]
+
+    eves = starts(eve, times=18)
+    await stage.holds(EVE, 19)
+    adas = starts(ada, times=1)
+    await stage.holds(ADA, 2)
+    stage.all_go()
+    statuses = {(await task).status_code for task in [*eves, *adas]}
+    await nothing_is_held(house)
+
+    assert statuses == {200}
+    assert stage.most[EVE] == 19
+    assert stage.began.count(EVE) == 36
+
+
+def stage_function(stage: Stage) -> Callable[..., Any]:
+    def stays(_: Any) -> str:
+        return stage.act_in_thread()
+
+    return stays
+
+
+async def test_who_has_all_their_threads_holds_up_no_other_function(
+    mounted: Mounts, stage: Stage
+) -> None:
+    with gr.Blocks() as demo:
+        said, shown = gr.Textbox(), gr.Textbox()
+        gr.Button().click(stage.act_in_thread, said, shown, api_name="act", concurrency_limit=None)
+        gr.Button().click(lambda said: said, said, shown, api_name="alone", concurrency_limit=1)
+    house = await mounted(demo)
+    eve, ada = await house.signed_in(EVE), await house.signed_in(ADA)
+    await post_many([eve], 30)
+    await stage.holds(EVE, 19)
+    await joins(eve, house, "alone", "of Eve", tab="her")
+    await joins(ada, house, "alone", "of Ada", tab="mine")
+
+    assert completed(await ada.told("mine"))["output"]["data"] == ["of Ada"]
+    stage.all_go()
+    assert completed(await eve.told("her"))["output"]["data"] == ["of Eve"]
+
+
+# Batches
+
+
+async def test_a_batch_takes_of_each_account_in_turn_and_answers_each(mounted: Mounts) -> None:
+    batches: list[list[str]] = []
+    go_on = asyncio.Event()
+
+    async def shout(said: list[str]) -> list[list[str]]:
+        batches.append(said)
+        await go_on.wait()
+        return [[one.upper() for one in said]]
+
+    house = await mounted(an_app(shout, batch=True, max_batch_size=4))
+    eve, ada, bob = [await house.signed_in(email) for email in (EVE, ADA, BOB)]
+    await joins(eve, house, "act", "first", tab="her")
+    await until(lambda: len(batches) == 1)
+    for number in range(10):
+        await joins(eve, house, "act", f"eve {number}", tab=f"e{number}")
+    for browser, said in ((ada, "ada"), (bob, "bob")):
+        await joins(browser, house, "act", said, tab="mine")
+    go_on.set()
+
+    assert completed(await ada.told("mine"))["output"]["data"] == ["ADA"]
+    assert completed(await bob.told("mine"))["output"]["data"] == ["BOB"]
+    assert completed(await eve.told("e9"))["output"]["data"] == ["EVE 9"]
+    await nothing_is_held(house)
+    assert [list(batch) for batch in batches] == [
+        ["first"],
+        ["ada", "bob", "eve 0", "eve 1"],
+        [f"eve {number}" for number in range(2, 6)],
+        [f"eve {number}" for number in range(6, 10)],
+    ]
+
+
+# Nothing stays behind
+
+
+async def cancels(browser: Browser, event_id: str, tab: str) -> None:
+    body = {"session_hash": tab, "fn_index": 0, "event_id": event_id}
+    answer = await browser.http.post(f"{API}/cancel", json=body)
+    assert answer.json() == {"success": True}
+
+
+async def test_what_is_cancelled_while_it_waits_or_runs_gives_everything_back(
+    mounted: Mounts, stage: Stage
+) -> None:
+    house = await mounted(an_app(stage.act))
+    eve, ada = await house.signed_in(EVE), await house.signed_in(ADA)
+    ids = [await joins(eve, house, "act", "", tab=f"t{number}") for number in range(4)]
+    await stage.began_in_all(1)
+
+    await cancels(eve, ids[2], "t2")
+    for _ in range(2):
+        await asyncio.gather(*(cancels(eve, ids[0], "t0") for _ in range(3)))
+    await stage.began_in_all(2)
+    await joins(ada, house, "act", "", tab="mine")
+    stage.all_go()
+    assert completed(await ada.told("mine"))["success"]
+
+    await nothing_is_held(house)
+
+
+async def test_what_is_cancelled_before_its_first_step_gives_everything_back(
+    mounted: Mounts, stage: Stage
+) -> None:
+    house = await mounted(an_app(stage.act))
+    queue, eve = queue_of(house), await house.signed_in(EVE)
+    process = queue.process_events
+
+    def cancelled_at_once(*args: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: [t.cancel() for t in queue._asyncio_tasks])
+        return process(*args)
+
+    queue.process_events = cancelled_at_once  # type: ignore[method-assign,assignment]
+    for _ in range(3):
+        await joins(eve, house, "act", "", tab="t")
+    await nothing_is_held(house)
+    queue.process_events = process  # type: ignore[method-assign]
+    await joins(eve, house, "act", "", tab="t")
+
+    await stage.began_in_all(1)
+
+
+async def test_what_is_cancelled_in_a_thread_counts_until_the_thread_ends(
+    mounted: Mounts, stage: Stage
+) -> None:
+    house = await mounted(an_app(stage.act_in_thread, concurrency_limit=None))
+    eve, ada = await house.signed_in(EVE), await house.signed_in(ADA)
+    for number in range(40):
+        event_id = await joins(eve, house, "act", "", tab=f"t{number}")
+        if number < 19:
+            await stage.holds(EVE, number + 1)
+        await cancels(eve, event_id, f"t{number}")
+    await joins(eve, house, "act", "of Eve", tab="her")
+    await joins(ada, house, "act", "", tab="mine")
+    await stage.holds(ADA, 1)
+    at_most = stage.most[EVE]
+    stage.all_go()
+
+    assert at_most == 19
+    assert completed(await eve.told("her"))["output"]["data"] == ["of Eve"]
+    await nothing_is_held(house)
+
+
+async def test_a_session_that_ends_gives_everything_back(mounted: Mounts, stage: Stage) -> None:
+    house = await mounted(an_app(stage.act_in_thread))
+    eve, ada = await house.signed_in(EVE), await house.signed_in(ADA)
+    await post_many([eve], 20)
+    await stage.holds(EVE, 1)
+    await house.ends(eve)
+    logins = house.pages.logins
+    await logins.forget(await house.app.ended_sessions(logins.sessions()))
+    await joins(ada, house, "act", "", tab="mine")
+    stage.all_go()
+
+    assert completed(await ada.told("mine"))["success"]
+    await nothing_is_held(house)
+    assert stage.began == [EVE, ADA]
+
+
+async def test_an_app_runs_alone_as_it_was_built(mounted: Mounts) -> None:
+    demo = an_app(str)
+    demo.queue(max_size=7, default_concurrency_limit=3)
+    await mounted(demo)
+    await mounted.closing.aclose()
+
+    queue = demo._queue
+    assert type(queue) is type(gr.Blocks()._queue)
+    assert (queue.max_size, queue.default_concurrency_limit) == (7, 3)
+    demo.create_limiter()  # type: ignore[no-untyped-call]
+    assert demo.limiter is None
+
+
+async def test_an_author_who_asked_for_more_threads_has_them(mounted: Mounts) -> None:
+    demo = an_app(str)
+    demo.max_threads = 8
+    house = await mounted(demo)
+
+    assert house.demo.limiter is not house.pages.threads
+    assert index_of(house, "act") == 0
+    eve = await house.signed_in(EVE)
+    assert await eve.gets("act", "x") == "x"
