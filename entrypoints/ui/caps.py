@@ -26,6 +26,9 @@ PLACES: Final = 1000
 """Events that may wait in one app, of everybody together, where the author did not say so with `queue(max_size=…)`."""
 THREADS: Final = 40
 """Threads for the callbacks of all apps together, which is Gradio's own number."""
+RENDERED: Final = 100
+"""Functions made by gr.render whose queues and run times one app keeps while nothing of them waits or runs: each time
+makes others, and Gradio looks at all of them a thousand times a second."""
 ALL_TABS: Final = 20_000
 """What Gradio keeps for all accounts together: far more than one of them may have, so that none evicts another."""
 

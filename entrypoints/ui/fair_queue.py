@@ -16,6 +16,7 @@ from gradio.queueing import Event, EventQueue, Queue
 from starlette.exceptions import HTTPException
 
 from entrypoints.access import SIGNED_IN
+from entrypoints.ui import caps
 from entrypoints.ui.caps import half_of
 from entrypoints.ui.threads import Threads, let_go_of_steps, used_by
 from entrypoints.ui.turns import Account, Turns
@@ -32,6 +33,10 @@ class Group(EventQueue):
     def is_full(self) -> bool:
         limit = self.concurrency_limit
         return limit is not None and self.current_concurrency >= limit
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.queue and not self.current_concurrency
 
     def has_room_for(self, account: Account) -> bool:
         limit = self.concurrency_limit
@@ -51,6 +56,8 @@ class FairQueue(Queue):
         self._threads: Final = threads
         self._workers: Final = Turns()
         self._joining: Final[Counter[Account]] = Counter()
+        self._built: Final = frozenset(self.blocks.fns.values())
+        self._built_ids: Final = {fn.concurrency_id for fn in self._built}
         self._groups: Final[dict[str, Group]] = {}
         self.event_queue_per_concurrency_id = cast("dict[str, EventQueue]", self._groups)
 
@@ -171,6 +178,19 @@ class FairQueue(Queue):
             finally:
                 for event in events:  # Gradio has done so, unless it was cancelled once more.
                     self.event_ids_to_events.pop(event._id, None)  # noqa: SLF001 -- Gradio has no other name for it.
+        self._forget_rendered()
+
+    def _forget_rendered(self) -> None:
+        """Let go of the oldest functions that gr.render has made, which are not asked for again."""
+        if len(self._groups) > caps.RENDERED and not self._joining:  # Else one may have its group.
+            made = [one for one in self._groups if one not in self._built_ids]
+            for one in [one for one in made if self._groups[one].is_idle][: -caps.RENDERED]:
+                del self._groups[one]
+        if len(self.process_time_per_fn) > caps.RENDERED:
+            for fn in [fn for fn in self.process_time_per_fn if fn not in self._built][
+                : -caps.RENDERED
+            ]:
+                del self.process_time_per_fn[fn]
 
     @contextmanager
     def _counting(self, events: Sequence[Event]) -> Iterator[None]:

@@ -482,7 +482,7 @@ async def test_of_a_batch_the_callers_who_are_gone_get_nothing_run(mounted: Moun
 
     assert completed(await ada.told(tabs[0]))["output"]["data"] == ["of a"]
     assert completed(await bob.told(tabs[2]))["output"]["data"] == ["of b"]
-    assert reached == [["first"], ["a", "b"]]
+    assert reached == [["first"], ["b", "a"]]  # Ada has run something, and Bob has not.
 
 
 @pytest.mark.asvs("7.3.1")

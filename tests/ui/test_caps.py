@@ -1,17 +1,24 @@
-"""Caps: one login has enough and not more, hears why, and leaves nothing behind when it ends."""
+"""Caps: one account has enough and not more, over all its sign-ins and access tokens, hears why, and a sign-in leaves
+nothing behind when it ends."""
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Final, cast
+from uuid import UUID
 
 import gradio as gr
 import pytest
+from starlette.exceptions import HTTPException
 
+from domain.model.session import SessionId
 from entrypoints.ui import caps
-from entrypoints.ui.logins import Account
+from entrypoints.ui.logins import Account, Keeper, Tab
 from entrypoints.ui.uploads import CountedUpload
 from tests.ui.attacks import API, is_problem, joins, opened, tag, uploads
 from tests.ui.conftest import Browser, House, Mounts, completed
+
+README: Final = Path(__file__).parents[2] / "README.md"
 
 # Gradio sums up its events with pandas before it puts them away; as an error its warning would keep them for ever.
 
@@ -57,17 +64,36 @@ async def test_of_too_many_tabs_the_longest_unused_goes_and_nobody_elses(mounted
 
 async def test_tabs_in_use_do_not_go_and_one_more_is_refused(mounted: Mounts) -> None:
     house = await mounted(remembering([]))
-    ada = await house.signed_in()
+    ada, phone = await house.signed_in(), await house.signed_in()
 
     async with AsyncExitStack() as open_streams:
         for number in range(caps.TABS):
-            await open_streams.enter_async_context(opened(house, ada, f"{API}/heartbeat/t{number}"))
+            device = ada if number % 2 else phone
+            await open_streams.enter_async_context(
+                opened(house, device, f"{API}/heartbeat/t{number}")
+            )
         answer = await ada.http.post(
             f"{API}/queue/join", json={"data": [None], "fn_index": 0, "session_hash": "more"}
         )
 
     assert is_problem(answer, 429)
     assert "close some" in answer.json()["detail"]
+
+
+async def test_the_tabs_of_all_devices_of_an_account_count_together(mounted: Mounts) -> None:
+    house = await mounted(remembering([]))
+    made = await house.makes_token() if await house.has() else None
+    assert made is not None
+    devices = [house.program(made), await house.signed_in(), await house.signed_in()]
+    for device in devices:
+        await counts(device, house, "first")
+
+    for number in range(caps.TABS - 2):
+        await counts(devices[number % 3], house, f"more{number}")
+
+    assert len(states(house)) == caps.TABS
+    assert f"first.{made.token.id.hex}" not in states(house)
+    assert await counts(devices[2], house, "first") == "2"
 
 
 async def test_too_many_events_at_once_are_refused_until_one_is_done(mounted: Mounts) -> None:
@@ -102,7 +128,7 @@ async def test_too_many_events_at_once_are_refused_until_one_is_done(mounted: Mo
     assert (await post(ada, "queue/join")).status_code == 200
 
 
-async def test_nobody_holds_the_threads_that_everybody_needs(mounted: Mounts) -> None:
+async def test_events_past_the_queue_have_a_cap_of_their_own(mounted: Mounts) -> None:
     go_on, all_run = asyncio.Event(), asyncio.Event()
     running: list[int] = []
 
@@ -135,10 +161,12 @@ async def test_nobody_holds_the_threads_that_everybody_needs(mounted: Mounts) ->
 async def test_too_many_open_streams_are_refused(mounted: Mounts) -> None:
     house = await mounted(remembering([]))
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    phone = await house.signed_in()
 
     async with AsyncExitStack() as open_streams:
-        for _ in range(caps.STREAMS):
-            await open_streams.enter_async_context(opened(house, ada, f"{API}/heartbeat/mine"))
+        for number in range(caps.STREAMS):
+            device = ada if number % 2 else phone
+            await open_streams.enter_async_context(opened(house, device, f"{API}/heartbeat/mine"))
         one_more = await ada.http.get(f"{API}/heartbeat/mine")
         async with opened(house, bob, f"{API}/heartbeat/his") as bobs:
             assert bobs.status == 200
@@ -184,18 +212,68 @@ async def test_an_hour_has_so_many_files_and_bytes_and_then_a_new_one_begins(
     assert first.files == 1
     assert first.size > 100
 
+    phone = await house.signed_in()
     for change in ({"files": caps.FILES_PER_HOUR}, {"size": caps.UPLOADS_PER_HOUR * 100 * 2**20}):
         for name, value in change.items():
             setattr(first, name, value)
-        refused = await post_files(ada, 1)
-        assert is_problem(refused, 429)
-        assert "hour" in refused.json()["detail"]
+        for device in (ada, phone):
+            refused = await post_files(device, 1)
+            assert is_problem(refused, 429)
+            assert "hour" in refused.json()["detail"]
         first.files = first.size = 0
     assert (await post_files(bob, 1)).status_code == 200
 
     first.files, first.at = caps.FILES_PER_HOUR, first.at - caps.HOUR
     assert (await post_files(ada, 1)).status_code == 200
     assert first not in account.uploads
+
+
+async def test_what_was_uploaded_within_the_hour_counts_also_after_the_sign_in_has_ended(
+    mounted: Mounts, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(caps, "FILES_PER_HOUR", 4)
+    house = await mounted(remembering([]))
+    seconds = [0.0]
+    object.__setattr__(house.pages.logins, "now", lambda: seconds[0])
+    ada = await house.signed_in()
+    assert (await post_files(ada, 3)).status_code == 200
+    await house.ends(ada)
+    await forgets(house)
+    assert house.pages.logins.sessions() == ()
+
+    again = await house.signed_in()
+    assert is_problem(await post_files(again, 1), 429)
+    await house.ends(again)
+    seconds[0] += caps.HOUR
+    await forgets(house)
+
+    assert house.pages.logins.accounts() == ()
+
+
+async def test_an_event_under_way_is_remembered_however_many_another_device_starts() -> None:
+    keeper = Keeps(under_way={"slow"})
+    account = Account()
+    tab, other = (Tab(keeper, name, SessionId(UUID(int=n))) for n, name in enumerate("ab"))
+    account.owns("slow", tab)
+    for number in range(caps.EVENT_IDS + 10):
+        account.must_have_room_for_an_event()
+        account.owns(str(number), other)
+
+    assert account.tab_of("slow", keeper, tab.session_id) is tab
+    assert len(account.events) == caps.EVENT_IDS
+    with pytest.raises(HTTPException):
+        account.tab_of("0", keeper, other.session_id)
+
+
+class Keeps(Keeper):
+    def __init__(self, *, under_way: set[str]) -> None:
+        self._under_way = under_way
+
+    def is_under_way(self, event_id: str) -> bool:
+        return event_id in self._under_way
+
+    async def forget(self, tab: str) -> None: ...
 
 
 async def test_files_are_counted_wherever_the_chunks_break() -> None:
@@ -326,11 +404,28 @@ async def forgets(house: House) -> None:
     await logins.forget(await house.app.ended_sessions(logins.sessions()))
 
 
-async def test_gradio_keeps_more_than_one_login_may_have(mounted: Mounts) -> None:
+def test_the_readme_says_the_same() -> None:
+    readme = README.read_text()
+
+    for row in (
+        f"| tabs in Gradio's memory | {caps.TABS};",
+        f"| events waiting or running | {caps.EVENTS} |",
+        f"calls of a component's functions | {caps.DIRECT};",
+        f"| open streams | {caps.STREAMS} |",
+        f"| files in one upload | {caps.FILES_AT_ONCE} |",
+        f"| files in an hour | {caps.FILES_PER_HOUR:,} |",
+        f"| bytes in an hour | {caps.UPLOADS_PER_HOUR} times `UPLOAD_LIMIT_MB` |",
+        f"half of `queue(max_size=…)`, which is {caps.PLACES:,} where",
+        f"| {caps.half_of(caps.THREADS)} of {caps.THREADS}: {caps.half_of(caps.THREADS) - 1} events",
+    ):
+        assert row in readme, row
+
+
+async def test_gradio_keeps_more_than_one_account_may_have(mounted: Mounts) -> None:
     house = await mounted(remembering([]))
     demo: Any = house.demo
 
     assert demo.state_holder.capacity == caps.ALL_TABS
     assert demo._queue.pending_messages_per_session.max_size == caps.ALL_TABS
-    per_account = caps.TABS * house.settings.sessions_per_user
-    assert per_account * 10 <= caps.ALL_TABS
+    assert 10 * house.settings.sessions_per_user <= caps.TABS
+    assert caps.TABS * 100 <= caps.ALL_TABS

@@ -58,6 +58,25 @@ async def attacks(house: House, mallory: Browser, event_id: str, tab: str, owner
     ]
 
 
+async def test_an_event_of_another_sign_in_of_the_account_answers_as_one_that_never_was(
+    mounted: Mounts,
+) -> None:
+    gate = Gate()
+    house = await mounted(waiting(gate))
+    laptop, phone = await house.signed_in(), await house.signed_in()
+    event_id = await joins(laptop, house, "wait", "of Ada", tab="mine")
+    await gate.reached.wait()
+
+    foreign = await attacks(house, phone, event_id, "mine", laptop)
+    unknown = await attacks(house, phone, UNKNOWN, "mine", laptop)
+    gate.opened.set()
+
+    assert len(foreign) == 9
+    assert {status for status, _ in foreign} == {404}
+    assert foreign == unknown
+    assert completed(await laptop.told("mine"))["output"]["data"] == ["of Ada"]
+
+
 @pytest.mark.asvs("8.2.2", "8.4.1")
 async def test_an_event_of_somebody_else_answers_as_one_that_never_was(mounted: Mounts) -> None:
     gate = Gate()

@@ -592,6 +592,37 @@ async def test_a_session_that_ends_gives_everything_back(mounted: Mounts, stage:
     assert stage.began == [EVE, ADA]
 
 
+async def test_of_what_gr_render_makes_again_and_again_the_oldest_is_let_go_of(
+    mounted: Mounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caps, "RENDERED", 3)
+    with gr.Blocks() as demo:
+        text = gr.Textbox()
+
+        @gr.render(inputs=text, triggers=[text.submit])  # type: ignore[untyped-decorator]
+        def show(said: str) -> None:
+            gr.Button().click(lambda: said, None, gr.Textbox(), api_name="inner")
+
+    house = await mounted(demo)
+    queue, ada = queue_of(house), await house.signed_in(ADA)
+    render = next(i for i, fn in house.demo.fns.items() if fn.renderable)
+
+    async def posts_index(index: int, *data: Any) -> Any:
+        body = {"data": data, "fn_index": index, "session_hash": "mine"}
+        assert (await ada.http.post(f"{API}/queue/join", json=body)).status_code == 200
+        return completed(await ada.told("mine"))["output"]
+
+    for number in range(12):
+        rendered = (await posts_index(render, f"text {number}"))["render_config"]
+        for _ in range(2):
+            said = await posts_index(rendered["dependencies"][0]["id"])
+            assert said["data"] == [f"text {number}"]
+    await nothing_is_held(house)
+
+    assert len(queue._groups) == 1 + 3
+    assert len(queue.process_time_per_fn) == 1 + 3
+
+
 async def test_an_app_runs_alone_as_it_was_built(mounted: Mounts) -> None:
     demo = an_app(str)
     demo.queue(max_size=7, default_concurrency_limit=3)
