@@ -160,10 +160,11 @@ async def test_one_account_holds_half_of_the_threads(sleepers: Sleepers) -> None
 
 async def test_a_step_that_is_cancelled_holds_its_thread_until_it_ends(sleepers: Sleepers) -> None:
     threads = Threads(8)
+    kept = []  # As a log or a debugger may keep what was raised.
     for count in range(1, 5):
         eves = starts(threads, EVE, sleepers.sleep, EVE)
         await sleepers.until(EVE, count)
-        await cancelled(eves)
+        kept.append(await cancelled(eves))
     waits = starts(threads, EVE, sleepers.sleep, EVE)
     await sleepers.until(EVE, 4)
     assert not threads.have_room_for(EVE, sleepers.sleep)
@@ -182,18 +183,19 @@ async def test_a_step_that_is_cancelled_before_it_began_gives_its_thread_back() 
     for _ in range(30):
         step = starts(threads, EVE, lambda: None)
         await turns()
-        await cancelled(step)
+        step.cancel()  # Some have ended by now.
+        await asyncio.gather(step, return_exceptions=True)
 
     await nothing_held(threads, EVE)
 
 
-async def cancelled(task: "asyncio.Task[Any]") -> None:
-    """As Gradio does it, and the queue after it."""
+async def cancelled(task: "asyncio.Task[Any]") -> BaseException:
+    """As Gradio does it, and the queue after it; what was raised."""
     task.cancel()
-    try:
+    with pytest.raises(asyncio.CancelledError) as raised:
         await task
-    except asyncio.CancelledError as error:
-        let_go_of_steps(error)
+    let_go_of_steps(raised.value)
+    return raised.value
 
 
 async def nothing_held(threads: Threads, account: UserId) -> None:
