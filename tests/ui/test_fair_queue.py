@@ -17,7 +17,7 @@ from tests.ui.attacks import API, index_of, is_problem, joins
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
 
 EVE, ADA, BOB = "eve@example.org", "ada@example.org", "bob@example.org"
-PATIENCE = 8
+PATIENCE = 30
 
 
 class Stage:
@@ -407,6 +407,22 @@ async def test_one_account_holds_half_of_the_threads_over_all_pages_and_ways(
     assert stage.began.count(EVE) == 12 * 8
 
 
+async def test_validators_take_threads_of_their_account(mounted: Mounts, stage: Stage) -> None:
+    def slow_to_read(said: str) -> Any:
+        return gr.validate(not stage.act_in_thread(said), "not empty")
+
+    house = await mounted(an_app(stage.act, validator=slow_to_read))
+    eve = await house.signed_in(EVE)
+
+    joining = [asyncio.create_task(posts(eve, "queue/join", "x", tab="t")) for _ in range(30)]
+    await stage.holds(EVE, 19)
+    stage.all_go()
+
+    assert {(await task).status_code for task in joining} == {422}
+    assert stage.most[EVE] == 19
+    await nothing_is_held(house)
+
+
 async def test_generators_and_functions_of_components_take_threads_of_their_account(
     mounted: Mounts, stage: Stage
 ) -> None:
@@ -503,6 +519,36 @@ async def test_a_batch_takes_of_each_account_in_turn_and_answers_each(mounted: M
         [f"eve {number}" for number in range(2, 6)],
         [f"eve {number}" for number in range(6, 10)],
     ]
+
+
+async def test_the_time_of_a_batch_is_put_down_to_each_account_by_its_share(
+    mounted: Mounts,
+) -> None:
+    batches: list[list[str]] = []
+    may_go = asyncio.Semaphore(0)
+
+    async def shout(said: list[str]) -> list[list[str]]:
+        batches.append(list(said))
+        await may_go.acquire()
+        return [[one.upper() for one in said]]
+
+    house = await mounted(an_app(shout, batch=True, max_batch_size=4))
+    eve, ada, bob = [await house.signed_in(email) for email in (EVE, ADA, BOB)]
+    await joins(bob, house, "act", "first", tab="his")
+    await until(lambda: len(batches) == 1)
+    await joins(eve, house, "act", "eve", tab="her")
+    for _ in range(3):
+        await joins(ada, house, "act", "ada", tab="mine")
+    may_go.release()
+    await until(lambda: len(batches) == 2)
+    await asyncio.sleep(0.1)  # A quarter of it is Eve's, and the rest Ada's.
+    for browser, said in ((ada, "ada"), (eve, "eve")):
+        await joins(browser, house, "act", said, tab="again")
+    for _ in range(2):
+        may_go.release()
+    await nothing_is_held(house)
+
+    assert batches == [["first"], ["eve", "ada", "ada", "ada"], ["eve", "ada"]]
 
 
 # Nothing stays behind
