@@ -6,7 +6,7 @@ import time
 import types
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain
 from typing import Any, Final, cast
@@ -55,6 +55,8 @@ class FairQueue(Queue):
         super().__init__(*args, **kwargs)
         self._threads: Final = threads
         self._workers: Final = Turns()
+        self._counted: Final[dict[str, ExitStack]] = {}
+        """Of the events that run, by their ids."""
         self._joining: Final[Counter[Account]] = Counter()
         self._built: Final = frozenset(self.blocks.fns.values())
         self._built_ids: Final = {fn.concurrency_id for fn in self._built}
@@ -162,8 +164,16 @@ class FairQueue(Queue):
         run.send(None)
         return run
 
+    async def reset_iterators(self, event_id: str) -> None:
+        """Gradio calls this when it has given a run's place to the next, and before it puts the run away."""
+        if event_id in self._counted:
+            self._counted[event_id].close()
+        await super().reset_iterators(event_id)
+
     async def _run(self, events: Sequence[Event], run: Callable[[], Awaitable[None]]) -> None:
-        with self._counting(events):
+        with ExitStack() as counted:
+            counted.enter_context(self._counting(events))
+            self._counted.update({event._id: counted for event in events})  # noqa: SLF001 -- Gradio has no other name for it.
             try:
                 await _has_begun()
             except asyncio.CancelledError:
@@ -176,8 +186,10 @@ class FairQueue(Queue):
                 let_go_of_steps(cancelled)
                 raise
             finally:
-                for event in events:  # Gradio has done so, unless it was cancelled once more.
-                    self.event_ids_to_events.pop(event._id, None)  # noqa: SLF001 -- Gradio has no other name for it.
+                for event in events:
+                    self._counted.pop(event._id, None)  # noqa: SLF001
+                    # Gradio has done so, unless it was cancelled once more.
+                    self.event_ids_to_events.pop(event._id, None)  # noqa: SLF001
         self._forget_rendered()
 
     def _forget_rendered(self) -> None:
