@@ -20,13 +20,15 @@ from adapters.sql.engine import make_engine
 from adapters.sql.store import SqlStore
 from adapters.sql.unit_of_work import SqlUnitsOfWork
 from adapters.system.clock import SystemClock
-from adapters.system.files import FOLDER_MODE, private_folder, secret_in
+from adapters.system.files import FOLDER_MODE, FolderOnDisk, private_folder, secret_in
 from adapters.system.ids import RandomIds
 from application import use_cases as uc
 from application.settings import Settings, SettingsInvalid
+from domain.model.file import FilePolicy
 from domain.model.session import SessionPolicy
 from domain.ports.system import Clock, IdGenerator
 from domain.services.auth import AuthService
+from domain.services.files import FileService
 from domain.services.sessions import SessionService
 from domain.services.state import StateService
 from domain.services.tokens import TokenService
@@ -94,6 +96,11 @@ class Composition(containers.DeclarativeContainer):
         per_user=settings.provided.sessions_per_user,
     )
 
+    file_policy = providers.Singleton(
+        FilePolicy, quota=settings.provided.files_quota, keep=settings.provided.files_keep
+    )
+    folder = providers.Singleton(FolderOnDisk, settings.provided.files_folder)
+
     auth = providers.Singleton(
         AuthService, hasher=hasher, codec=codec, limiter=limiter, clock=clock, ids=ids
     )
@@ -101,10 +108,13 @@ class Composition(containers.DeclarativeContainer):
     sessions = providers.Singleton(SessionService, codec=codec, clock=clock, ids=ids, policy=policy)
     tokens = providers.Singleton(TokenService, hasher=token_hasher, clock=clock, ids=ids)
     state = providers.Singleton(StateService)
+    files = providers.Singleton(FileService, policy=file_policy, clock=clock)
 
     _work: ClassVar[dict[str, Any]] = {"units_of_work": units_of_work}
     _signing_in: ClassVar[dict[str, Any]] = {"auth": auth, "users": users, "sessions": sessions}
     _check_setup = providers.Singleton(uc.CheckSetup, **_work, auth=auth)
+
+    _discard_files = providers.Singleton(uc.DiscardFiles, **_work, folder=folder)
 
     use_cases = providers.Singleton(
         uc.UseCases,
@@ -170,9 +180,18 @@ class Composition(containers.DeclarativeContainer):
         change_session_data=providers.Singleton(
             uc.ChangeSessionData, **_work, state=state, cache=cache
         ),
-        claim_files=providers.Singleton(uc.ClaimFiles, **_work, clock=clock),
-        owned_files=providers.Singleton(uc.OwnedFiles, **_work),
-        forget_old_files=providers.Singleton(uc.ForgetOldFiles, **_work, clock=clock),
+        claim_files=providers.Singleton(uc.ClaimFiles, **_work, files=files),
+        use_files=providers.Singleton(uc.UseFiles, **_work, files=files),
+        find_file_space=providers.Singleton(uc.FindFileSpace, **_work, files=files),
+        discard_files=_discard_files,
+        purge_files=providers.Singleton(
+            uc.PurgeFiles,
+            **_work,
+            files=files,
+            sessions=sessions,
+            folder=folder,
+            discard=_discard_files,
+        ),
         check_readiness=providers.Singleton(uc.CheckReadiness, store=store),
     )
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from pydantic_settings import (
 )
 
 PREFIX: Final = "GRADIOAPP_"
+_FILES: Final = "GRADIO_TEMP_DIR"
 _EXAMPLES: Final = "GRADIO_EXAMPLES_CACHE"
 DATABASE_NAME: Final = "gradioapp.sqlite3"
 KEY_NAME: Final = "secret.key"
@@ -106,6 +108,8 @@ class Settings(BaseSettings):
     project_name: str = Field(default="gradioapp", min_length=1, max_length=80)
     body_limit_mb: int = Field(default=10, ge=1, le=1024)
     upload_limit_mb: int = Field(default=100, ge=1, le=102400)
+    files_quota_mb: int = Field(default=2000, ge=1, le=1024**3)
+    files_keep_days: int = Field(default=30, ge=0, le=3650)
     registration: Literal["closed"] = "closed"
     session_idle_minutes: int = Field(default=30, ge=1, le=60 * 24 * 30)
     session_absolute_hours: int = Field(default=12, ge=1, le=24 * 30)
@@ -179,6 +183,13 @@ class Settings(BaseSettings):
         return Path(path) if scheme.startswith("sqlite") and path not in {"", ":memory:"} else None
 
     @property
+    def files_folder(self) -> Path:
+        """Where Gradio keeps uploads and outputs."""
+        if self.uses_data_dir:
+            return self.data_dir.resolve() / "gradio"
+        return Path(os.environ.get(_FILES) or Path(gettempdir()) / "gradio")
+
+    @property
     def uses_data_dir(self) -> bool:
         return self.environment != "test"
 
@@ -197,6 +208,15 @@ class Settings(BaseSettings):
     @property
     def session_cache(self) -> timedelta:
         return timedelta(seconds=self.session_cache_seconds)
+
+    @property
+    def files_quota(self) -> int:
+        return self.files_quota_mb * 1024 * 1024
+
+    @property
+    def files_keep(self) -> timedelta | None:
+        """None: for ever."""
+        return timedelta(days=self.files_keep_days) if self.files_keep_days else None
 
     def replaced(self, **changes: Any) -> Self:
         """A copy; for tests and tools, unchecked."""
@@ -265,7 +285,7 @@ def quiet_gradio(data_dir: Path | None) -> None:
     """Before Gradio is imported: it calls home unless told not to, and keeps its files where it is told."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     if data_dir is not None:
-        os.environ["GRADIO_TEMP_DIR"] = str(data_dir.resolve() / "gradio")
+        os.environ[_FILES] = str(data_dir.resolve() / "gradio")
         os.environ[_EXAMPLES] = str(data_dir.resolve() / "examples")
 
 

@@ -113,6 +113,22 @@ class StateInvalid(DomainError):
     """A key or value that cannot be kept; `sentence` says which and why."""
 
 
+class FilesQuotaExceeded(DomainError):
+    """The account's files would be more than its quota; `sentence` says how much is used and what to do."""
+
+
+class DiskFull(DomainError):
+    """A file cannot be written: the disk or its quota is full, or the folder is read-only."""
+
+    sentence = "The service cannot write files: its disk is full or read-only. Nothing was kept. Tell its operator, and try again later."
+
+
+class FileGone(DomainError):
+    """A file was removed at the moment it was claimed."""
+
+    sentence = "The file was removed just now. Try again."
+
+
 class HashingBusy(DomainError):
     sentence = "The server is busy signing people in. Try again in a moment."
 

@@ -22,6 +22,8 @@ FORGET_EVERY: Final = 30.0
 """Seconds: what apps keep in memory for sessions that have ended is released this often."""
 PURGE_EVERY: Final = 3600.0
 """Seconds between two purges of what is past its end."""
+PURGE_FILES_EVERY: Final = 6 * 3600.0
+"""Seconds between two walks through the folder of files."""
 
 
 def app_from_environment() -> ASGIApp:
@@ -75,7 +77,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
     api.add_middleware(CORSMiddleware, allow_origins=[])
     new_nonce = container.ids().new_secret
     pages = ui.mount(api, built, app=app, settings=settings, new_nonce=new_nonce)
-    jobs = Jobs(_jobs(app, pages))
+    jobs = Jobs(_jobs(app, pages, purges_files=settings.uses_data_dir))
     web.install(api, app=app, settings=settings, jobs=jobs.states)
     mounted = api.router.lifespan_context
 
@@ -110,8 +112,9 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
     return Service(gate=gate, api=api, pages=pages)
 
 
-def _jobs(app: UseCases, pages: ui.UI) -> Sequence[Job]:
-    """What the service does by itself. Each job stands alone, so that one that fails keeps no other from its work."""
+def _jobs(app: UseCases, pages: ui.UI, *, purges_files: bool) -> Sequence[Job]:
+    """What the service does by itself. Each job stands alone, so that one that fails keeps no other from its work.
+    `purges_files`: unless the folder is one that other services share."""
 
     async def keep_awake() -> None:
         await app.keep_awake(pages.running.sessions())
@@ -119,10 +122,16 @@ def _jobs(app: UseCases, pages: ui.UI) -> Sequence[Job]:
     async def forget_ended() -> None:
         await pages.logins.forget(await app.ended_sessions(pages.logins.sessions()))
 
-    return [
+    async def purge_files() -> None:
+        await app.purge_files(is_spared=pages.is_spared)
+
+    jobs = [
         Job(name="keep-awake", run=keep_awake, every=AWAKE_EVERY),
         Job(name="forget-ended", run=forget_ended, every=FORGET_EVERY),
         Job(name="purge-sessions", run=app.purge_sessions, every=PURGE_EVERY),
         Job(name="purge-tokens", run=app.purge_tokens, every=PURGE_EVERY),
-        Job(name="forget-old-files", run=app.forget_old_files, every=PURGE_EVERY),
+        Job(name="renew-files", run=pages.claims.renew, every=PURGE_EVERY),
     ]
+    if purges_files:
+        jobs.append(Job(name="purge-files", run=purge_files, every=PURGE_FILES_EVERY))
+    return jobs

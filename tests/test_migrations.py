@@ -4,25 +4,45 @@ runs a loop of its own."""
 import asyncio
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, String, inspect, text
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    String,
+    Uuid,
+    column,
+    insert,
+    inspect,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.sql import schema
-from adapters.sql.engine import make_engine
+from adapters.sql.engine import WRITING, make_engine
+from adapters.sql.rows import UtcDateTime
 from adapters.sql.unit_of_work import SqlUnitsOfWork
-from tests.builders import a_session, a_user
+from domain.model.file import FileClaim, file_key
+from tests.builders import NOON, a_session, a_user
 from tests.servers import FreshDatabase
 
 Answer = TypeVar("Answer")
 
 ROOT = Path(__file__).parents[1]
+
+OLD_FILES = table(
+    "files",
+    column("user_id", Uuid()),
+    column("key", LargeBinary()),
+    column("claimed_at", UtcDateTime()),
+)
 
 UPGRADE = """
 import asyncio, sys
@@ -116,10 +136,10 @@ def test_pending_names_the_revisions_before_an_upgrade_and_none_after(url: str) 
     nowhere = on(url, schema.current)
     on(url, schema.upgrade)
 
-    assert before == [("0001", "0002", "0003")]
+    assert before == [("0001", "0002", "0003", "0004")]
     assert nowhere == [None]
     assert on(url, schema.pending) == [()]
-    assert on(url, schema.current) == ["0003"]
+    assert on(url, schema.current) == ["0004"]
 
 
 def test_a_store_newer_than_the_code_has_nothing_pending(url: str) -> None:
@@ -173,6 +193,39 @@ def test_a_table_that_is_replaced_takes_no_rows_along_that_point_to_it(url: str)
     assert on(url, sessions) == [1]
 
 
+def test_files_of_an_earlier_release_stay_their_owners_with_a_size_to_be_found(url: str) -> None:
+    ada = a_user()
+
+    async def before(engine: AsyncEngine) -> None:
+        await schema.upgrade(engine, "0003")
+
+    async def fill(engine: AsyncEngine) -> None:
+        async with SqlUnitsOfWork(engine).writing() as work:
+            await work.users.add(ada)
+            await work.commit()
+        row = {"user_id": ada.id, "key": file_key("a/a.txt"), "claimed_at": NOON}
+        async with engine.execution_options(**{WRITING: True}).begin() as connection:
+            await connection.execute(insert(OLD_FILES).values(row))
+
+    async def claims(engine: AsyncEngine) -> Sequence[FileClaim]:
+        async with SqlUnitsOfWork(engine).reading() as work:
+            return await work.files.owned(ada.id, [file_key("a/a.txt")])
+
+    async def back(engine: AsyncEngine) -> None:
+        await schema.downgrade(engine, "0003")
+
+    async def rows(engine: AsyncEngine) -> int:
+        async with engine.connect() as connection:
+            return len((await connection.execute(select(OLD_FILES))).all())
+
+    on(url, before, fill, schema.upgrade)
+    [[claim]] = on(url, claims)
+    on(url, back)
+
+    assert (claim.size, claim.used_at) == (None, NOON)
+    assert on(url, rows) == [1]
+
+
 @pytest.mark.server
 def test_two_processes_that_migrate_at_once_both_succeed(url: str) -> None:
     processes = [
@@ -196,5 +249,5 @@ def test_two_processes_that_migrate_at_once_both_succeed(url: str) -> None:
         process.stdin.flush()
     results = [process.communicate(timeout=30) for process in processes]
 
-    assert results == [("0003\n", "")] * 3
+    assert results == [("0004\n", "")] * 3
     assert on(url, schema.pending) == [()]

@@ -1,11 +1,10 @@
 """Everything the service keeps, in the memory of this process: for tests, and for trying things out."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from uuid import UUID
 
 from domain.model.access_token import AccessToken, AccessTokenId
-from domain.model.file import FileKey
+from domain.model.file import FileClaim, FileKey
 from domain.model.session import Session, SessionId
 from domain.model.user import User, UserId
 from domain.ports.unit_of_work import Store
@@ -24,8 +23,7 @@ class Tables:
     access_tokens: dict[AccessTokenId, AccessToken] = field(default_factory=dict)
     token_data: Kept = field(default_factory=dict)
     account_state: Kept = field(default_factory=dict)
-    files: dict[tuple[UserId, FileKey], datetime] = field(default_factory=dict)
-    """When each was last claimed."""
+    files: dict[tuple[UserId, FileKey], FileClaim] = field(default_factory=dict)
 
     def copied(self) -> "Tables":
         """One level deep: the repositories replace what is deeper instead of changing it."""

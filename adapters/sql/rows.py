@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     DateTime,
     Dialect,
     ForeignKey,
@@ -145,9 +146,13 @@ class FileRow(Base):
     """A file belongs to an account; which file, only its key tells."""
 
     __tablename__ = "files"
+    # The total of an account is read from this index alone.
+    __table_args__ = (Index(None, "user_id", "size"),)
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
     )
-    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    claimed_at: Mapped[datetime] = mapped_column(index=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True, index=True)
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes; NULL until the file of an earlier release's row is seen."""
+    used_at: Mapped[datetime] = mapped_column(index=True)

@@ -12,7 +12,13 @@ from application.use_cases.auth import (
     SetUp,
 )
 from application.use_cases.browser import BrowserStorage
-from application.use_cases.files import ClaimFiles, ForgetOldFiles, OwnedFiles
+from application.use_cases.files import (
+    ClaimFiles,
+    DiscardFiles,
+    FindFileSpace,
+    PurgeFiles,
+    UseFiles,
+)
 from application.use_cases.health import CheckReadiness
 from application.use_cases.sessions import (
     EndedSessions,
@@ -101,7 +107,9 @@ class UseCases:
     change_session_data: ChangeSessionData
     # files
     claim_files: ClaimFiles
-    owned_files: OwnedFiles
-    forget_old_files: ForgetOldFiles
+    use_files: UseFiles
+    find_file_space: FindFileSpace
+    discard_files: DiscardFiles
+    purge_files: PurgeFiles
     # health
     check_readiness: CheckReadiness

@@ -1,12 +1,12 @@
 """What the domain asks of a store. Each sentence here is the title of a contract test."""
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from domain.model.access_token import AccessToken, AccessTokenId
-from domain.model.file import FileKey
+from domain.model.file import FileClaim, FileKey
 from domain.model.session import Session, SessionId
 from domain.model.state import Changes, Entries
 from domain.model.user import Email, User, UserId
@@ -143,14 +143,37 @@ class FileRepository(Protocol):
     """Which files belong to which account; one may belong to several."""
 
     @abstractmethod
-    async def add(self, user_id: UserId, keys: Collection[FileKey], now: datetime) -> None:
-        """They belong to the account from now on; those that did already count as claimed now. Raises UserNotFound when
-        the account is gone."""
+    async def add(self, user_id: UserId, sizes: Mapping[FileKey, int], now: datetime) -> None:
+        """They belong to the account from now on, with their sizes in bytes; those that did already count as used now.
+        Raises UserNotFound when the account is gone."""
 
     @abstractmethod
-    async def owned(self, user_id: UserId, keys: Collection[FileKey]) -> frozenset[FileKey]:
-        """Those of the keys that belong to the account."""
+    async def owned(self, user_id: UserId, keys: Collection[FileKey]) -> Sequence[FileClaim]:
+        """The account's claims on those of the keys that belong to it, in any order."""
 
     @abstractmethod
-    async def remove_older(self, claimed_before: datetime) -> int:
-        """Forgets what was last claimed before, whoever it belongs to; answers how many."""
+    async def of(self, keys: Collection[FileKey]) -> Sequence[FileClaim]:
+        """Everybody's claims on these files, in any order."""
+
+    @abstractmethod
+    async def total(self, user_id: UserId, *, locked: bool = False) -> int:
+        """The bytes of all the account's files, unknown sizes left out; with `locked` nobody else adds to them or asks
+        with `locked` until the unit of work ends. With `locked`, raises UserNotFound when the account is gone."""
+
+    @abstractmethod
+    async def mark_used(self, user_id: UserId, keys: Collection[FileKey], now: datetime) -> None:
+        """They were used now, never earlier than they were; makes nothing the account's that is not."""
+
+    @abstractmethod
+    async def measure(self, sizes: Mapping[FileKey, int]) -> None:
+        """Sets the size of everybody's claims on these files where it is unknown."""
+
+    @abstractmethod
+    async def unused(self, before: datetime, *, limit: int) -> Sequence[FileClaim]:
+        """At most `limit` claims that were last used before, whoever they belong to, the longest unused first."""
+
+    @abstractmethod
+    async def remove_unused(
+        self, user_id: UserId, keys: Collection[FileKey], before: datetime
+    ) -> frozenset[FileKey]:
+        """Ends those of the account's claims that were last used before; answers which."""

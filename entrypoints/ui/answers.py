@@ -8,7 +8,9 @@ from gradio.route_utils import FnIndexInferError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.errors import DiskFull
 from entrypoints.access import REQUEST_ID
+from entrypoints.ui.disk import is_full
 
 EVENT_STATUS: Final = "event_status"
 """Key in the scope's `state`: what an event of this request that came to nothing is in HTTP; 400 without it."""
@@ -30,12 +32,15 @@ log = structlog.get_logger()
 
 
 async def answer_with(inner: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Runs a route of Gradio; what it cannot read is a 400, and so is a refused event. Raises HTTPException, and faults
-    as they come."""
+    """Runs a route of Gradio; what it cannot read is a 400, and so is a refused event. Raises HTTPException, DiskFull, and
+    faults as they come."""
     answer = _Answer(send)
     try:
         await inner(scope, receive, answer.send)
     except (*_OF_THE_REQUEST, OSError) as error:
+        if is_full(error) and not answer.has_begun:
+            log.exception("disk full", path=scope["path"][:500])
+            raise DiskFull from error
         if answer.has_begun or (isinstance(error, OSError) and error.errno not in _OF_A_NAME):
             raise
         log.warning(

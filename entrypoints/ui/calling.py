@@ -21,11 +21,12 @@ from gradio.caching import CacheMissError, _probe_mode_active
 from starlette.requests import Request
 
 from application.use_cases import UseCases
-from domain.errors import DomainError, SessionEnded, StoreUnavailable
+from domain.errors import DiskFull, DomainError, FileGone, SessionEnded, StoreUnavailable
 from domain.model.caller import Caller, SignedIn
 from domain.model.session import SessionId
 from entrypoints.access import RECOGNISE, REQUEST_ID
 from entrypoints.ui.answers import EVENT_STATUS
+from entrypoints.ui.disk import is_full
 from entrypoints.ui.errors import as_popup
 from entrypoints.ui.values import SessionData, State
 
@@ -203,6 +204,9 @@ class Calls:
 
     def _told(self, error: Exception, fn: BlockFunction, http: Request) -> Exception:
         """What a failed step says: to the caller, and in the log."""
+        if is_full(error):
+            log.error("disk full", of=fn.name, exc_info=error)
+            error = DiskFull()
         if isinstance(error, gr.Error):
             error.print_exception = False  # To standard error, past the log and its rules.
             log.info("event refused", of=fn.name, title=error.title)
@@ -285,8 +289,10 @@ def _spread(values: Iterable[Any], here: Sequence[bool]) -> list[Any]:
 
 
 def _status(error: Exception) -> int:
-    if isinstance(error, StoreUnavailable):
+    if isinstance(error, StoreUnavailable | FileGone):
         return 503
+    if isinstance(error, DiskFull):
+        return 507
     return 400 if isinstance(error, DomainError) else 500
 
 

@@ -30,6 +30,9 @@ TITLES: Final[dict[type[errors.DomainError], str]] = {
     errors.WrongPassword: "Check the password",
     errors.LastAdmin: "Last admin",
     errors.StateInvalid: "Cannot be kept",
+    errors.FilesQuotaExceeded: "Too many files",
+    errors.DiskFull: "Disk full",
+    errors.FileGone: "File removed",
     errors.HashingBusy: "Busy",
     errors.StoreUnavailable: "Database unavailable",
 }

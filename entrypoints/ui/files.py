@@ -6,8 +6,7 @@ several owners. Inputs name files of the folder alone. Outside the folder Gradio
 """
 
 import os
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from functools import partial
 from itertools import repeat
@@ -15,61 +14,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
+import structlog
 from gradio.block_function import BlockFunction
 from gradio.data_classes import _StaticFiles
 from starlette.exceptions import HTTPException
 
-from application.use_cases import UseCases
-from domain.model.caller import SignedIn
-from domain.model.file import FileKey, file_key
-from domain.model.user import UserId
+from domain.errors import FileGone, FilesQuotaExceeded
+from domain.model.caller import Caller, SignedIn
+from domain.model.file import file_key, mark_of
 from entrypoints.access import SIGNED_IN
 from entrypoints.ui.bodies import files_in, paths_in, steps_in
-from entrypoints.ui.caps import CLAIMS
+from entrypoints.ui.claims import Claims
 from entrypoints.ui.gradio_files import keep_from_showing
 from entrypoints.ui.named_files import Named, has_scheme, named_by, named_to_unknown
 from entrypoints.ui.private_places import PrivatePlaces, is_in
 
+log = structlog.get_logger()
+
 Samples = list[set[str]]
 """Of one run of an event the files of each sample, as paths within the folder; a run outside a batch has one sample."""
-
-
-class Claims:
-    """Owners of files, as the store has them; what this process has seen once is not asked again."""
-
-    def __init__(self, app: UseCases) -> None:
-        self._app = app
-        self._known: OrderedDict[tuple[UserId, FileKey], None] = OrderedDict()
-
-    async def claim(self, signed_in: SignedIn, keys: Collection[FileKey]) -> None:
-        """Raises StoreUnavailable: what nobody may fetch is better not given."""
-        new = self._unknown(signed_in.user.id, keys)
-        if new:
-            await self._app.claim_files(signed_in.caller, new)
-            self._note(signed_in.user.id, new)
-
-    async def are_owned(self, signed_in: SignedIn, keys: Collection[FileKey]) -> bool:
-        asked = self._unknown(signed_in.user.id, keys)
-        if not asked:
-            return True
-        owned = await self._app.owned_files(signed_in.caller, asked)
-        self._note(signed_in.user.id, owned)
-        return owned == asked
-
-    def _unknown(self, user_id: UserId, keys: Collection[FileKey]) -> frozenset[FileKey]:
-        unknown = set()
-        for key in keys:
-            if (user_id, key) in self._known:
-                self._known.move_to_end((user_id, key))
-            else:
-                unknown.add(key)
-        return frozenset(unknown)
-
-    def _note(self, user_id: UserId, keys: Iterable[FileKey]) -> None:
-        for key in keys:
-            self._known[user_id, key] = None
-        while len(self._known) > CLAIMS:
-            self._known.popitem(last=False)
 
 
 class AppFiles:
@@ -99,6 +62,9 @@ class AppFiles:
             if isinstance(path, str)
         }
         self._public = frozenset(map(file_key, self._within(shown | kept)))
+        built = set().union(*(getattr(b, "temp_files", ()) for b in demo.blocks.values()))
+        self._spared = self._public | frozenset(map(file_key, self._within(built)))
+        """Of the app itself: never removed."""
 
     async def may_be_fetched(self, signed_in: SignedIn, path: str) -> bool:
         """Return whether the path may be passed on to Gradio, which serves the folder and what the author allowed.
@@ -112,8 +78,13 @@ class AppFiles:
         if refusal is not None:
             raise HTTPException(400, refusal)
 
-    async def claim_uploads(self, signed_in: SignedIn, paths: Iterable[str]) -> None:
-        await self._claims.claim(signed_in, frozenset(map(file_key, self._within(paths))))
+    def is_spared(self, place: str) -> bool:
+        """Whether the file at this place of the folder is the app's own, or one that everybody is given."""
+        real = str(Path(self._folder, place))
+        static = map(os.path.realpath, _StaticFiles.all_paths)
+        return file_key(place) in self._spared or any(
+            is_in(real, path) for path in static if path != self._folder and self._is_inside(path)
+        )
 
     def is_apart(self, root: str, *steps: str) -> bool:
         """Whether it is somebody's, or the service's own: no explorer of files shows it, whatever its root. The steps lead
@@ -145,13 +116,14 @@ class AppFiles:
             token, senders = _samples.set(samples), _senders.set(_senders_of(request))
             try:
                 await self._must_be_theirs(request, kwargs.get("event_data"))
-                output = await process(block_fn, inputs, *args, request=request, **kwargs)
+                with self._claims.busy(_callers(request)):
+                    output = await process(block_fn, inputs, *args, request=request, **kwargs)
             finally:
                 _samples.reset(token)
                 _senders.reset(senders)
             rendered = output.get("render_config")
             await self._claim(
-                request, inputs, samples, set() if rendered is None else self._of(rendered)
+                request, inputs, samples, set() if rendered is None else self._of(rendered), output
             )
             return output
 
@@ -220,8 +192,14 @@ class AppFiles:
                         raise gr.Error("This file is not for apps to show.", print_exception=False)
 
     async def _claim(
-        self, request: Any, inputs: list[Any], samples: Samples, rendered: set[str]
+        self,
+        request: Any,
+        inputs: list[Any],
+        samples: Samples,
+        rendered: set[str],
+        output: dict[str, Any],
     ) -> None:
+        """Raises FilesQuotaExceeded; of a batch only the sample of whoever has no room left stays empty."""
         is_batch = isinstance(request, list)
         for number, files in enumerate(samples[: len(request)] if is_batch else samples):
             sent = [values[number] for values in inputs] if is_batch else inputs
@@ -230,11 +208,43 @@ class AppFiles:
             if signed_in is None or not found:
                 continue
             # Whoever names a file does not become its owner by being given it back. Apps write beside what was uploaded.
-            words, uploaded = repr(sent), {_mark(place) for place in self._within(paths_in(sent))}
-            given = {p for p in found if _mark(p) not in words or _mark(p) in uploaded}
-            keys = frozenset(map(file_key, given)) - self._public
-            if keys:
-                await self._claims.claim(signed_in, keys)
+            words, uploaded = repr(sent), {mark_of(place) for place in self._within(paths_in(sent))}
+            given = {p for p in found if mark_of(p) not in words or mark_of(p) in uploaded}
+            try:
+                await self._claim_outputs(signed_in, given)
+            except FilesQuotaExceeded as refused:
+                if not is_batch:
+                    raise
+                log.info("output of a batch refused", why=refused.sentence)
+                output["data"] = [
+                    [None if at == number else value for at, value in enumerate(values)]
+                    for values in output["data"]
+                ]
+
+    async def _claim_outputs(self, signed_in: SignedIn, given: Iterable[str]) -> None:
+        """Raises FilesQuotaExceeded, and then they are gone, and FileGone."""
+        places = {file_key(place): place for place in given}
+        new = self._claims.unknown(signed_in, places.keys() - self._public)
+        if not new:
+            return
+        sizes = {key: self._size_at(places[key]) for key in new}
+        try:
+            await self._claims.claim(signed_in, {key: size or 0 for key, size in sizes.items()})
+        except FilesQuotaExceeded:
+            await self._claims.discard([places[k] for k in new if not self.is_spared(places[k])])
+            raise
+        # It may have been removed after it was made and before it was claimed.
+        if any(
+            size is not None and self._size_at(places[key]) is None for key, size in sizes.items()
+        ):
+            raise FileGone
+
+    def _size_at(self, place: str) -> int | None:
+        """Bytes; None where nothing is."""
+        try:
+            return Path(self._folder, place).stat().st_size
+        except OSError:
+            return None
 
     async def _are_allowed(self, signed_in: SignedIn, paths: Iterable[str]) -> bool:
         paths = list(paths)
@@ -289,14 +299,6 @@ _senders: Final[ContextVar[Iterator[SignedIn | None]]] = ContextVar("senders")
 _REPEATING: Final = frozenset({"json", "browserstate", "paramviewer"})
 """Components that hold no files and show values of any form: what looks like a file there may be somebody's own words, which
 an innocent app repeats."""
-_DIGEST: Final = 32
-"""Characters that no text has by chance, if they name a folder of Gradio's."""
-
-
-def _mark(place: str) -> str:
-    """What a text contains that names the file in whatever way: its folder, which is named after its content."""
-    folder = place.partition("/")[0]
-    return folder if len(folder) >= _DIGEST else place
 
 
 def _senders_of(request: Any) -> Iterator[SignedIn | None]:
@@ -309,3 +311,10 @@ def _who_asked(request: Any) -> SignedIn | None:
     scope = getattr(inner, "scope", None) or {}
     signed_in: SignedIn | None = scope.get("state", {}).get(SIGNED_IN)
     return signed_in
+
+
+def _callers(request: Any) -> Iterator[Caller]:
+    for one in request if isinstance(request, list) else [request]:
+        signed_in = _who_asked(one)
+        if signed_in is not None:
+            yield signed_in.caller

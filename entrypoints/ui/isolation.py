@@ -35,7 +35,7 @@ from entrypoints.ui.server_functions import ServerFunctions
 from entrypoints.ui.streams import SESSION_EXPIRED
 from entrypoints.ui.tabs import login_of, query_within, within
 from entrypoints.ui.threads import Threads, used_by
-from entrypoints.ui.uploads import counted_upload
+from entrypoints.ui.uploads import UploadFolder, counted_upload
 
 _API: Final = "/gradio_api/"
 _JSON: Final = b"application/json"
@@ -76,6 +76,7 @@ class Isolated:
     memory: GradioMemory
     logins: Logins
     files: AppFiles
+    uploads: UploadFolder
     server_functions: ServerFunctions
     threads: Threads
     new_name: Callable[[], str]
@@ -270,9 +271,11 @@ class _Request:
                 upload.size, upload.files = form.size, len(form.files)
                 sent = forms.written(form, fields)
             async with (
+                self._app.uploads.claims.room(self._signed_in) as room,
                 self._app.threads.room_for(self._signed_in.user.id, fn),
                 self._app.server_functions.call(self._scope, component, fn),
             ):
+                room.hold(0 if form is None else form.size)
                 answer = await self._asked(*sent)
             is_list = isinstance(component, gr.FileExplorer) and fields["fn_name"] == "ls"
             if is_list and answer.status == 200:
@@ -313,21 +316,17 @@ class _Request:
         await self._go_on()
 
     async def _upload(self) -> None:
-        scope = self._scope
-        if scope["query_string"]:
-            _, query = query_within(self._name, scope["query_string"], called="upload_id")
-            scope = {**scope, "query_string": query}
-        upload = self._account.upload(self._app.logins.now(), limit=self._app.upload_limit)
-        counted = counted_upload(
-            scope, self._receive, upload, self._account, limit=self._app.upload_limit
-        )
-        answer = _Answer()
-        await self._app.inner(_uncompressed(scope), counted.receive, answer.keep)
-        if counted.refusal is not None:
-            raise counted.refusal
-        if answer.status == 200:
-            await self._files.claim_uploads(self._signed_in, json.loads(answer.body))
-        await answer.pass_on(self._send)
+        upload_id = None
+        if self._scope["query_string"]:
+            upload_id, _ = query_within(self._name, self._scope["query_string"], called="upload_id")
+        limit = self._app.upload_limit
+        upload = self._account.upload(self._app.logins.now(), limit=limit)
+        async with self._app.uploads.claims.room(self._signed_in) as room:
+            form = counted_upload(
+                self._scope, self._receive, upload, self._account, room, limit=limit
+            )
+            paths = await self._app.uploads.take(self._signed_in, self._scope, form, upload_id)
+        await JSONResponse(paths)(self._scope, self._receive, self._send)
 
     async def _upload_progress(self) -> None:
         name, query = query_within(self._name, self._scope["query_string"], called="upload_id")

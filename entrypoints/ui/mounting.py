@@ -13,7 +13,7 @@ import gradio as gr
 from fastapi import FastAPI
 from gradio.block_function import BlockFunction
 from gradio.routes import App
-from gradio.utils import get_type_hints
+from gradio.utils import get_type_hints, get_upload_folder
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
@@ -30,9 +30,10 @@ from entrypoints.ui.browser_state import PATH as CONFIG
 from entrypoints.ui.browser_state import BrowserStates
 from entrypoints.ui.calling import Calls, RunningEvents, is_served_no_longer
 from entrypoints.ui.caps import PLACES, THREADS
+from entrypoints.ui.claims import Claims
 from entrypoints.ui.document import Document, header, storage
 from entrypoints.ui.fair_queue import FairQueue
-from entrypoints.ui.files import AppFiles, Claims
+from entrypoints.ui.files import AppFiles
 from entrypoints.ui.gradio_files import let_show
 from entrypoints.ui.guard import (
     MB,
@@ -59,6 +60,7 @@ from entrypoints.ui.server_functions import ServerFunctions
 from entrypoints.ui.slugs import is_slug, slug_of
 from entrypoints.ui.streams import SESSION_EXPIRED, run_while_signed_in
 from entrypoints.ui.threads import Threads
+from entrypoints.ui.uploads import UploadFolder
 from entrypoints.ui.values import State
 
 BAR_CSS = Path(__file__).with_name("bar.css")
@@ -90,6 +92,8 @@ class UI:
     pages: Sequence[Mounted]
     """In the order of the navigation; the first is the HomePage."""
     assets: Assets = field(default_factory=Assets)
+    files: list[AppFiles] = field(default_factory=list)
+    """Of the pages."""
     logins: Logins = field(default_factory=Logins)
     running: RunningEvents = field(default_factory=RunningEvents)
     threads: Threads = field(default_factory=lambda: Threads(THREADS))
@@ -107,6 +111,10 @@ class UI:
     def links_for(self, user: User) -> list[tuple[str, str]]:
         """Titles and addresses of the pages that are there for this user."""
         return [(m.page.title, f"{m.path}/") for m in self.pages if m.is_for(user)]
+
+    def is_spared(self, place: str) -> bool:
+        """Whether the file at this place of Gradio's folder belongs to one of the apps itself, and is never removed."""
+        return any(files.is_spared(place) for files in self.files)
 
     def unmount(self) -> None:
         """Leaves each app as it was built: to be mounted once more, or to run alone."""
@@ -215,6 +223,7 @@ def _mount_one(
     try_events_first(route.app)
     files = AppFiles(demo, ui.claims, ui.private, kept_examples=mounted.page.kept_examples)
     files.wrap(demo)
+    ui.files.append(files)
     browser_states = BrowserStates(demo, calls.app.browser_storage, page=path)
     browser_states.wrap(demo)
     calls.wrap(demo, place=path, needs_state=_needs_state, check=partial(_must_be_for, mounted))
@@ -224,6 +233,7 @@ def _mount_one(
         memory=GradioMemory(demo, cast("App", route.app)),
         logins=ui.logins,
         files=files,
+        uploads=UploadFolder(demo=demo, path=get_upload_folder(), claims=ui.claims),
         server_functions=ServerFunctions(calls, path),
         threads=threads,
         new_name=new_nonce,

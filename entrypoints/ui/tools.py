@@ -14,6 +14,7 @@ from gradio_client.utils import is_file_obj_with_meta  # type: ignore[import-unt
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
+from domain.errors import DiskFull, FilesQuotaExceeded
 from domain.model.caller import SignedIn
 from entrypoints.access import RECOGNISE, SIGNED_IN
 from entrypoints.ui import bodies, forms
@@ -113,7 +114,10 @@ class ToolCall:
             raise CallRefused("The data: URL has no comma, and nothing behind it.")
         name = f"file{guess_extension(kind) or ''}"
         form = forms.Form(fields={}, files=[("files", name, content)], size=len(content))
-        answered = await self.inside.post("upload", *forms.written(form, {}))
+        try:
+            answered = await self.inside.post("upload", *forms.written(form, {}))
+        except (FilesQuotaExceeded, DiskFull) as refused:
+            raise CallRefused(refused.sentence) from refused
         if answered.status != 200:
             raise CallRefused(_detail(answered))
         (path,) = answered.json()

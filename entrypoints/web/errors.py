@@ -37,6 +37,9 @@ TABLE: Final[dict[type[errors.DomainError], tuple[int, str, str]]] = {
     errors.WrongPassword: (403, "wrong-password", "Wrong password"),
     errors.LastAdmin: (409, "last-admin", "Last admin"),
     errors.StateInvalid: (422, "state-invalid", "Cannot be kept"),
+    errors.FilesQuotaExceeded: (413, "files-quota-exceeded", "Too many files"),
+    errors.DiskFull: (507, "disk-full", "Disk full"),
+    errors.FileGone: (503, "file-gone", "File removed"),
     errors.HashingBusy: (503, "busy", "Busy"),
     errors.StoreUnavailable: (503, "store-unavailable", "Database unavailable"),
 }
@@ -65,7 +68,7 @@ def _headers(error: errors.DomainError) -> dict[str, str]:
         return {"www-authenticate": 'Bearer error="invalid_token"'}
     if isinstance(error, errors.SignInThrottled):
         return {"retry-after": str(max(1, ceil(error.retry_after.total_seconds())))}
-    if isinstance(error, errors.HashingBusy | errors.StoreUnavailable):
+    if isinstance(error, errors.HashingBusy | errors.StoreUnavailable | errors.FileGone):
         return {"retry-after": str(COME_BACK)}
     return {}
 

@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.memory.store import MemoryStore
 from adapters.memory.unit_of_work import MemoryUnitsOfWork
 from adapters.sql import schema
 from adapters.sql.engine import WRITING, make_engine
+from adapters.sql.rows import FileRow
 from adapters.sql.store import SqlStore
 from adapters.sql.unit_of_work import SqlUnitsOfWork
 from domain.model.access_token import AccessToken
@@ -32,6 +33,8 @@ class Storage:
     replica: UnitsOfWork
     """Those of another process on the same store, as near as one process comes to it."""
     store: Store
+    forget_sizes: Callable[[User], Awaitable[None]]
+    """Of the account's files, as rows of an earlier release have none."""
 
     async def has(self, *things: User | Session | AccessToken) -> None:
         async with self.units.writing() as work:
@@ -75,7 +78,13 @@ async def removed_by_two(
 def memory() -> Storage:
     store = MemoryStore()
     units = MemoryUnitsOfWork(store)
-    return Storage(units=units, replica=units, store=store)
+
+    async def forget_sizes(user: User) -> None:
+        for owned, claim in list(store.tables.files.items()):
+            if claim.user_id == user.id:
+                store.tables.files[owned] = replace(claim, size=None)
+
+    return Storage(units=units, replica=units, store=store, forget_sizes=forget_sizes)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -91,8 +100,18 @@ async def postgres(postgres_engines: tuple[AsyncEngine, AsyncEngine]) -> Storage
 async def emptied(engine: AsyncEngine, another: AsyncEngine) -> Storage:
     async with engine.execution_options(**{WRITING: True}).begin() as connection:
         await connection.execute(text("DELETE FROM users"))  # And with them all that is somebody's.
+
+    async def forget_sizes(user: User) -> None:
+        async with engine.execution_options(**{WRITING: True}).begin() as connection:
+            await connection.execute(
+                update(FileRow).where(FileRow.user_id == user.id).values(size=None)
+            )
+
     return Storage(
-        units=SqlUnitsOfWork(engine), replica=SqlUnitsOfWork(another), store=SqlStore(engine)
+        units=SqlUnitsOfWork(engine),
+        replica=SqlUnitsOfWork(another),
+        store=SqlStore(engine),
+        forget_sizes=forget_sizes,
     )
 
 

@@ -2,6 +2,7 @@
 nothing behind when it ends."""
 
 import asyncio
+from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, cast
@@ -11,10 +12,13 @@ import gradio as gr
 import pytest
 from starlette.exceptions import HTTPException
 
+from domain.model.file import FilePolicy, FileSpace
 from domain.model.session import SessionId
 from entrypoints.ui import caps
+from entrypoints.ui.claims import Room
 from entrypoints.ui.logins import Account, Keeper, Tab
 from entrypoints.ui.uploads import CountedUpload
+from tests.builders import a_user
 from tests.ui.attacks import API, is_problem, joins, opened, tag, uploads
 from tests.ui.conftest import Browser, House, Mounts, completed
 
@@ -296,9 +300,10 @@ async def _counted(chunks: list[bytes]) -> Any:
 
     account = Account()
     upload = account.upload(0, limit=10**6)
-    counted = CountedUpload(receive, upload, account, boundary=b"mark", limit=10**6)
-    for _ in chunks:
-        await counted.receive()
+    space = FileSpace(used=0, policy=FilePolicy(quota=10**6, keep=None))
+    room = Room(space, a_user().id, Counter())
+    form = CountedUpload(receive, upload, account, room, boundary=b"mark", limit=10**6)
+    assert [chunk async for chunk in form.chunks()] == chunks
     return upload
 
 

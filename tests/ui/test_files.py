@@ -14,7 +14,7 @@ import pytest
 from gradio.data_classes import _StaticFiles
 
 from entrypoints import ui
-from entrypoints.ui.files import Claims
+from entrypoints.ui.claims import Claims
 from tests.ui.attacks import (
     API,
     as_file,

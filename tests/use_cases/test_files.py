@@ -1,0 +1,580 @@
+"""Files of accounts: the quota, and how claims end and files are removed with the last of them."""
+
+import asyncio
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from adapters.system.clock import StoppedClock, SystemClock
+from adapters.system.files import FolderOnDisk
+from application.settings import load
+from application.use_cases.files import DiscardFiles, PurgeFiles
+from domain.errors import FilesQuotaExceeded, NotAllowed, StoreUnavailable
+from domain.model.caller import Caller, SignedIn
+from domain.model.file import UPLOADS, file_key
+from domain.ports.unit_of_work import UnitsOfWork
+from tests.compositions import composition
+from tests.use_cases.conftest import House
+
+MB: Final = 1024 * 1024
+DIGEST: Final = "0123456789abcdef" * 4
+LASTING: Final = {"session_absolute_hours": 24 * 30, "session_idle_minutes": 60 * 24 * 30}
+PLACE: Final = f"{DIGEST}/a.txt"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    return folder
+
+
+def house_with(**values: Any) -> Iterator[House]:
+    # Files on this disk are as old as the disk says.
+    clock = StoppedClock(SystemClock().now())
+    with composition(load(env_file=None, environment="test", **values), clock) as container:
+        yield House(container, clock)
+
+
+@pytest.fixture
+def house(folder: Path) -> Iterator[House]:
+    yield from house_with(files_quota_mb=1, files_keep_days=30)
+
+
+@pytest.fixture
+def house_that_keeps(folder: Path) -> Iterator[House]:
+    yield from house_with(files_keep_days=0)
+
+
+async def signed_in(house: House, email: str = "ada@example.org") -> SignedIn:
+    await house.has(email)
+    return await house.sign_in(email)
+
+
+def written(folder: Path, place: str = PLACE, content: str = "content") -> Path:
+    path = folder / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def names_in(folder: Path) -> Sequence[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def claims(house: House, who: SignedIn, *places: str, size: int = 7) -> None:
+    await house.app.claim_files(who.caller, {file_key(place): size for place in places})
+
+
+async def owns(house: House, who: SignedIn, place: str = PLACE) -> bool:
+    return bool(await house.app.use_files(who.caller, [file_key(place)]))
+
+
+async def purges(house: House, *, spared: Collection[str] = ()) -> int:
+    return await house.app.purge_files(is_spared=lambda place: place in spared)
+
+
+# The quota
+
+
+@pytest.mark.asvs("5.2.4")
+async def test_an_account_claims_so_many_bytes_and_hears_how_many_and_what_to_do(
+    house: House,
+) -> None:
+    ada, bob = await signed_in(house), await signed_in(house, "bob@example.org")
+    phone = await house.sign_in()
+    await claims(house, ada, "a/a", size=MB - 10)
+    await claims(house, phone, "a/b", size=10)
+
+    with pytest.raises(FilesQuotaExceeded) as refused:
+        await claims(house, phone, "a/c", "a/d", size=1)
+
+    said = refused.value.sentence
+    assert "1.0 MB of the 1.0 MB" in said
+    assert "GRADIOAPP_FILES_QUOTA_MB" in said
+    assert "30 days" in said
+    assert not await owns(house, ada, "a/c")
+    await claims(house, bob, "a/a", "a/c", size=MB // 2)
+
+
+async def test_a_file_that_is_the_accounts_already_needs_no_room(house: House) -> None:
+    ada = await signed_in(house)
+    await claims(house, ada, "a/a", size=MB)
+
+    await claims(house, ada, "a/a", size=MB)
+    await claims(house, ada, "a/empty", size=0)
+
+    space = await house.app.find_file_space(ada.caller)
+    assert space.used == MB
+    space.must_fit(0)
+    with pytest.raises(FilesQuotaExceeded):
+        space.must_fit(1)
+
+
+@pytest.mark.asvs("5.2.4")
+async def test_of_claims_at_once_no_more_pass_than_one_after_the_other(house: House) -> None:
+    ada = await signed_in(house)
+
+    outcomes = await asyncio.gather(
+        *(claims(house, ada, f"a/{number}", size=MB // 3) for number in range(8)),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == [
+        *["FilesQuotaExceeded"] * 5,
+        *["NoneType"] * 3,
+    ]
+
+
+async def test_the_operator_has_no_files(house: House) -> None:
+    for asks in (
+        lambda: house.app.claim_files(Caller.operator(), {}),
+        lambda: house.app.use_files(Caller.operator(), []),
+        lambda: house.app.find_file_space(Caller.operator()),
+    ):
+        with pytest.raises(NotAllowed):
+            await asks()
+
+
+async def test_a_use_is_written_once_a_day(house: House) -> None:
+    ada = await signed_in(house)
+    await claims(house, ada, PLACE)
+    began = house.clock.now()
+
+    async def written_use() -> float:
+        async with house.container.units_of_work().reading() as work:
+            [claim] = await work.files.owned(ada.user.id, [file_key(PLACE)])
+        return float((claim.used_at - began).total_seconds() / 3600)
+
+    seen = []
+    for _ in range(5):
+        house.passes(hours=10)
+        assert await owns(house, ada)
+        seen.append(await written_use())
+
+    assert seen == [0, 0, 30, 30, 30]
+
+
+# The end of a claim
+
+
+@pytest.mark.asvs("14.2.7")
+async def test_a_file_goes_with_the_last_of_its_claims(house: House, folder: Path) -> None:
+    ada, bob = await signed_in(house), await signed_in(house, "bob@example.org")
+    path = written(folder)
+    await claims(house, ada, PLACE)
+    await claims(house, bob, PLACE)
+    for _ in range(4):
+        house.passes(days=10)
+        assert await owns(house, bob)
+
+    assert await purges(house) == 0
+    assert path.read_text() == "content"
+    assert (await owns(house, ada), await owns(house, bob)) == (False, True)
+
+    house.passes(days=32)
+    assert await purges(house) == 1
+    assert not await owns(house, bob)
+    assert names_in(folder) == []
+
+
+async def test_a_claim_lasts_as_long_as_the_setting_says_after_its_last_use(
+    house: House, folder: Path
+) -> None:
+    ada = await signed_in(house)
+    path = written(folder)
+    await claims(house, ada, PLACE)
+
+    house.passes(days=30)
+    assert (await purges(house), path.exists()) == (0, True)
+    house.passes(days=1, seconds=-1)
+    assert (await purges(house), path.exists()) == (0, True)
+    house.passes(seconds=2)
+    assert (await purges(house), path.exists()) == (1, False)
+
+
+async def test_with_zero_days_nothing_ends(house_that_keeps: House, folder: Path) -> None:
+    house = house_that_keeps
+    ada = await signed_in(house)
+    claimed, orphan = written(folder), written(folder, f"{DIGEST}/b.txt")
+    await claims(house, ada, PLACE)
+
+    house.passes(days=4000)
+
+    assert await purges(house) == 0
+    assert claimed.exists()
+    assert orphan.exists()
+    assert await owns(house, ada)
+
+
+async def test_an_open_tab_keeps_what_it_has_used(folder: Path) -> None:
+    """A tab is open in a sign-in that lasts; the file was used after that began."""
+    for house in house_with(files_keep_days=1, **LASTING):
+        ada = await signed_in(house)
+        earlier, used = f"{DIGEST}/earlier.txt", f"{DIGEST}/used.txt"
+        for place in (earlier, used):
+            written(folder, place)
+        await claims(house, ada, earlier)
+        house.passes(hours=1)
+        tab = await house.sign_in()
+        await claims(house, tab, used)
+        await house.app.revoke_session(Caller.operator(), ada.session.id)
+
+        house.passes(days=3)
+        assert await purges(house) == 1
+        assert [await owns(house, tab, place) for place in (earlier, used)] == [False, True]
+
+        await house.app.revoke_session(Caller.operator(), tab.session.id)
+        house.passes(days=3)
+        assert await purges(house) == 1
+
+
+Keeps = Callable[[House, SignedIn, Any], Any]
+
+
+async def in_the_state(house: House, who: SignedIn, value: Any) -> None:
+    await house.app.change_account_state(who.caller, {"remember:/gradio:Last": value})
+
+
+async def in_the_session(house: House, who: SignedIn, value: Any) -> None:
+    await house.app.change_session_data(who.caller, {"last": value})
+
+
+async def in_a_tokens_data(house: House, who: SignedIn, value: Any) -> None:
+    made = await house.app.create_token(who.caller, name="Nightly")
+    program = await house.app.recognise_token(made.value, activity=False)
+    await house.app.change_session_data(program.caller, {"last": value})
+
+
+NAMES: dict[str, tuple[str, Any]] = {
+    "path": (PLACE, f"/data/gradio/{PLACE}"),
+    "deep": (PLACE, {"chat": [{"content": [{"path": f"/data/gradio/{PLACE}"}]}]}),
+    "address": (PLACE, f"https://a.example/gradio/gradio_api/file=/data/gradio/{PLACE}"),
+    "within words": (PLACE, f'<img src="/file=/data/{PLACE}">'),
+    "folder alone": (PLACE, f"/data/gradio/{DIGEST}"),
+    "no folder": ('tmp "1" é.mp4', {"video": '/data/gradio/tmp "1" é.mp4'}),
+}
+
+
+@pytest.mark.asvs("14.2.7")
+@pytest.mark.parametrize("keeps", [in_the_state, in_the_session, in_a_tokens_data])
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_kept_value_that_names_a_file_keeps_it(
+    house: House, folder: Path, keeps: Keeps, name: str
+) -> None:
+    place, value = NAMES[name]
+    other = f"{'f' * 64}/a.txt"
+    ada = await signed_in(house)
+    for there in (place, other):
+        written(folder, there)
+    await claims(house, ada, place, other)
+    house.passes(days=31)
+    later = await house.sign_in()
+    await keeps(house, later, value)
+
+    house.passes(minutes=10)
+    assert await purges(house) == 1
+    assert [await owns(house, ada, there) for there in (place, other)] == [True, False]
+
+
+async def test_a_file_that_is_named_no_longer_goes_when_it_is_looked_at_again(
+    house: House, folder: Path
+) -> None:
+    ada = await signed_in(house)
+    path = written(folder)
+    await claims(house, ada, PLACE)
+    await in_the_state(house, ada, PLACE)
+    house.passes(days=32)
+    assert await purges(house) == 0
+    await in_the_state(house, ada, None)
+
+    house.passes(days=30)
+    assert await purges(house) == 0
+    house.passes(days=2)
+
+    assert await purges(house) == 1
+    assert not path.exists()
+
+
+async def test_what_another_account_keeps_keeps_nobody_elses_claim(
+    house: House, folder: Path
+) -> None:
+    ada, bob = await signed_in(house), await signed_in(house, "bob@example.org")
+    written(folder)
+    await claims(house, ada, PLACE)
+    await in_the_state(house, bob, PLACE)
+
+    house.passes(days=32)
+
+    assert await purges(house) == 1
+
+
+# What is removed, and what never is
+
+
+async def test_files_of_the_apps_themselves_stay_with_and_without_claims(
+    house: House, folder: Path
+) -> None:
+    ada = await signed_in(house)
+    places = [PLACE, "b" * 64 + "/default.txt"]
+    paths = [written(folder, place) for place in places]
+    await claims(house, ada, PLACE)
+
+    house.passes(days=32)
+
+    assert await purges(house, spared=places) == 0
+    assert all(path.exists() for path in paths)
+    assert not await owns(house, ada)
+    assert await purges(house) == 2
+
+
+async def test_what_nobody_claims_is_removed_once_it_is_as_old_as_a_claim_that_ends(
+    house: House, folder: Path
+) -> None:
+    orphans = [written(folder, place) for place in ("tmpabc", f"{DIGEST}/b", "a/b/c/d.txt")]
+
+    house.passes(days=30)
+    assert await purges(house) == 0
+    house.passes(days=1, minutes=1)
+
+    assert await purges(house) == 3
+    assert not any(orphan.exists() for orphan in orphans)
+    assert names_in(folder) == []
+
+
+async def test_neither_links_nor_what_they_lead_to_nor_other_folders_are_touched(
+    house: House, folder: Path
+) -> None:
+    outside = folder.parent / "outside"
+    kept = [written(outside, f"{DIGEST}/a.txt"), written(outside, "b.txt")]
+    (folder / "link").symlink_to(outside)
+    (folder / "b.txt").symlink_to(outside / "b.txt")
+    (folder / DIGEST).symlink_to(outside / DIGEST)
+    os.mkfifo(folder / "pipe")
+    before = names_in(folder)
+
+    house.passes(days=400)
+
+    assert await purges(house) == 0
+    assert all(path.exists() for path in kept)
+    assert names_in(folder) == before
+    disk = FolderOnDisk(folder)
+    there = [
+        "../outside/b.txt",
+        "link/b.txt",
+        "b.txt",
+        f"{DIGEST}/a.txt",
+        "pipe",
+        "",
+        ".",
+        "/etc/hosts",
+    ]
+    assert await disk.set_aside(there) == []
+
+
+async def test_a_part_of_an_upload_that_a_process_left_goes_after_a_day(
+    house_that_keeps: House, folder: Path
+) -> None:
+    house = house_that_keeps
+    part = written(folder, f"{UPLOADS}/x/tmpabc")
+
+    house.passes(hours=23)
+    assert await purges(house) == 0
+    house.passes(hours=2)
+
+    assert await purges(house) == 1
+    assert not part.exists()
+
+
+async def test_sizes_of_an_earlier_release_are_found_by_the_purge(
+    house_that_keeps: House, folder: Path
+) -> None:
+    house = house_that_keeps
+    ada, bob = await signed_in(house), await signed_in(house, "bob@example.org")
+    written(folder, content="12345")
+    for who in (ada, bob):
+        await claims(house, who, PLACE, "gone/gone.txt", size=1000)
+    store = house.container.store()
+    for owned, claim in store.tables.files.items():
+        store.tables.files[owned] = type(claim)(
+            user_id=claim.user_id, key=claim.key, size=None, used_at=claim.used_at
+        )
+
+    await purges(house)
+
+    for who in (ada, bob):
+        assert (await house.app.find_file_space(who.caller)).used == 5
+
+
+async def test_a_claim_whose_file_is_not_there_ends_a_week_later(house: House) -> None:
+    """Its file may be on another machine, whose own purge comes first."""
+    ada = await signed_in(house)
+    many = [f"gone/{number}" for number in range(1100)]
+    await claims(house, ada, *many, size=0)
+
+    house.passes(days=37)
+    await purges(house)
+    assert (await house.app.find_file_space(ada.caller)).used == 0
+    assert await counted(house) == 1100
+    house.passes(days=1, minutes=1)
+    await purges(house)
+
+    assert await counted(house) == 0
+
+
+async def counted(house: House) -> int:
+    async with house.container.units_of_work().reading() as work:
+        return len(await work.files.unused(house.clock.now(), limit=10_000))
+
+
+# Races, and processes that die
+
+
+class Between(FolderOnDisk):
+    """Lets something happen once the files are set aside."""
+
+    def __init__(self, path: Path, happens: Callable[[], Any]) -> None:
+        super().__init__(path)
+        self._happens = happens
+
+    async def set_aside(self, places: Collection[str]) -> Sequence[str]:
+        aside = await super().set_aside(places)
+        if aside:
+            await self._happens()
+        return aside
+
+
+def purge_with(house: House, folder: FolderOnDisk) -> PurgeFiles:
+    units: UnitsOfWork = house.container.units_of_work()
+    return PurgeFiles(
+        units_of_work=units,
+        files=house.container.files(),
+        sessions=house.container.sessions(),
+        folder=folder,
+        discard=DiscardFiles(units_of_work=units, folder=folder),
+    )
+
+
+def nothing_is_spared(place: str) -> bool:
+    return False
+
+
+@pytest.mark.asvs("14.2.7")
+@pytest.mark.parametrize("is_written_anew", [False, True])
+async def test_a_file_claimed_at_the_moment_of_its_removal_is_there(
+    house: House, folder: Path, *, is_written_anew: bool
+) -> None:
+    ada, bob = await signed_in(house), await signed_in(house, "bob@example.org")
+    path = written(folder)
+    await claims(house, ada, PLACE)
+    house.passes(days=32)
+
+    async def bob_uploads_the_same() -> None:
+        await claims(house, bob, PLACE)  # An upload is claimed first, and then moved to its place.
+        if is_written_anew:
+            written(folder)
+
+    purge = purge_with(house, Between(folder, bob_uploads_the_same))
+
+    assert await purge(is_spared=nothing_is_spared) == 0
+    assert path.read_text() == "content"
+    assert (await owns(house, ada), await owns(house, bob)) == (False, True)
+    assert names_in(path.parent) == ["a.txt"]
+
+
+async def test_a_file_used_while_the_purge_looks_at_it_stays(house: House, folder: Path) -> None:
+    """The claim was read as unused, and is used before the account is locked."""
+    ada = await signed_in(house)
+    path = written(folder)
+    await claims(house, ada, PLACE)
+    house.passes(days=32)
+    units = house.container.units_of_work()
+    async with units.reading() as work:
+        seen = await work.files.of([file_key(PLACE)])
+
+    assert await owns(house, ada)
+    purge = purge_with(house, FolderOnDisk(folder))
+    ended = await purge._end_unused(seen, {file_key(PLACE): PLACE})
+
+    assert ended == frozenset()
+    assert await purges(house) == 0
+    assert path.exists()
+
+
+async def test_where_the_store_does_not_answer_the_file_is_put_back(
+    house: House, folder: Path
+) -> None:
+    path = written(folder)
+
+    class Silent:
+        def reading(self) -> Any:
+            raise StoreUnavailable
+
+    discard = DiscardFiles(units_of_work=Silent(), folder=FolderOnDisk(folder))  # type: ignore[arg-type]
+
+    with pytest.raises(StoreUnavailable):
+        await discard([PLACE])
+
+    assert path.read_text() == "content"
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+async def test_a_purge_that_died_half_way_is_finished_by_the_next(
+    house: House, folder: Path, *, is_claimed: bool
+) -> None:
+    ada = await signed_in(house)
+    path = written(folder)
+    if is_claimed:
+        await claims(house, ada, PLACE)
+    assert await FolderOnDisk(folder).set_aside([PLACE]) == [PLACE]
+    assert not path.exists()
+
+    assert await purges(house) == 0  # Whoever set it aside may still come back.
+    house.passes(days=1, minutes=1)
+    await purges(house)
+
+    assert path.exists() == is_claimed
+    assert names_in(folder) == [DIGEST] * is_claimed
+
+
+async def test_a_purge_that_died_between_claim_and_file_leaves_an_orphan_for_the_next(
+    house: House, folder: Path
+) -> None:
+    ada = await signed_in(house)
+    path = written(folder)
+    await claims(house, ada, PLACE)
+    house.passes(days=32)
+    async with house.container.units_of_work().writing() as work:
+        await work.files.remove_unused(ada.user.id, [file_key(PLACE)], house.clock.now())
+        await work.commit()
+
+    assert await purges(house) == 1
+    assert not path.exists()
+
+
+async def test_what_is_discarded_goes_if_nobody_claims_it_and_only_then(
+    house: House, folder: Path
+) -> None:
+    ada = await signed_in(house)
+    mine, other = written(folder), written(folder, "other/b.txt")
+    await claims(house, ada, PLACE)
+
+    assert await house.app.discard_files([PLACE, "other/b.txt", "never/was"]) == 1
+
+    assert mine.exists()
+    assert not other.parent.exists()
+
+
+async def test_the_folder_is_listed_in_batches(folder: Path) -> None:
+    for number in range(1003):
+        written(folder, f"{number % 7}/{number}")
+
+    batches = [batch async for batch in FolderOnDisk(folder).files()]
+
+    assert [len(batch) for batch in batches] == [500, 500, 3]
+    assert len({file.key for batch in batches for file in batch}) == 1003
+    assert [batch async for batch in FolderOnDisk(folder / "nowhere").files()] == []
