@@ -277,6 +277,7 @@ def _settings_section() -> str:
     return section[1]
 
 
+@pytest.mark.asvs("5.1.1")
 def test_the_readme_has_one_line_for_each_setting() -> None:
     rows = re.findall(r"^\|\s*`([A-Z_]+)`\s*\|", _settings_section(), flags=re.MULTILINE)
 

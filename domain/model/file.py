@@ -84,8 +84,8 @@ class FilePolicy:
         """Raises FilesQuotaExceeded."""
         if used + more > self.quota:
             raise FilesQuotaExceeded(
-                f"Your files take {_megabytes(used)} of the {_megabytes(self.quota)} that an account may have, and this "
-                f"needs {_megabytes(more)} more. {self._way_out}"
+                f"Your files take {_megabytes(used)} of the {_megabytes(self.quota)} that an account may have, and with "
+                f"this they would take more. {self._way_out}"
             )
 
     def unused_before(self, now: datetime) -> datetime | None:

@@ -11,8 +11,13 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM})
 
 
-def is_full(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.errno in _FULL
+def is_full(error: BaseException | None) -> bool:
+    """Also where Gradio says that a component failed because of it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__cause__
+    return False
 
 
 @contextmanager

@@ -174,7 +174,7 @@ class UploadFolder:
             try:
                 sent = await parser.parse()
             except MultiPartException as error:
-                is_too_large = "maximum allowed size" in error.message
+                is_too_large = error.message.startswith("File size exceeded")
                 raise HTTPException(413 if is_too_large else 400, error.message) from error
             except (AttributeError, KeyError, ValueError) as error:
                 raise HTTPException(400, "The body is no multipart form.") from error
