@@ -69,8 +69,9 @@ class FileService:
         }
 
     def is_left(self, file: StoredFile) -> bool:
-        """Whether a process that died has left it: a part of an upload, or a file that was to be removed."""
-        is_part = file.is_aside or file.place.startswith(f"{UPLOADS}/")
+        """Whether somebody has left it who does not come back: a part of an upload or a file that was to be removed, by a
+        process that died, or an empty file, which Gradio makes for each input."""
+        is_part = file.is_aside or file.place.startswith(f"{UPLOADS}/") or not file.size
         return is_part and file.changed_at < self.clock.now() - LEFT
 
     def is_orphan(self, file: StoredFile) -> bool:

@@ -39,6 +39,11 @@ LONGEST_NAME: Final = 200
 CLAIMS: Final = 50_000
 """Files whose owner this process remembers without asking the store."""
 
+MADE_INPUTS: Final = 1000
+"""Files that Gradio has made of one account's inputs; beyond, the oldest go."""
+MADE_INPUTS_SIZE: Final = 200 * 1024 * 1024
+"""Their bytes."""
+
 
 def half_of(places: int) -> int:
     """What one account may hold of what everybody needs; of a single place, that one."""

@@ -12,6 +12,7 @@ from domain.model.caller import Caller, SignedIn
 from domain.model.file import MARKED_EVERY, FileKey, FileSpace
 from domain.model.user import UserId
 from entrypoints.ui.caps import CLAIMS
+from entrypoints.ui.made_inputs import MadeInputs
 
 _TRUSTED: Final = MARKED_EVERY.total_seconds() / 2
 """Seconds that a claim counts without asking the store. What the store knows of its last use may be a day older, and it
@@ -53,6 +54,7 @@ class Claims:
         """When the store was last asked."""
         self._held: Counter[UserId] = Counter()
         self._busy: Counter[Caller] = Counter()
+        self.made_inputs = MadeInputs()
 
     async def claim(self, signed_in: SignedIn, sizes: Mapping[FileKey, int]) -> None:
         """Sizes in bytes. Raises StoreUnavailable, since what nobody may fetch is better not given, and
@@ -87,7 +89,8 @@ class Claims:
 
     async def discard(self, places: Collection[str]) -> None:
         """Removes files that nobody has a claim on."""
-        await self._app.discard_files(places)
+        if places:
+            await self._app.discard_files(places)
 
     @asynccontextmanager
     async def room(self, signed_in: SignedIn) -> AsyncIterator[Room]:

@@ -3,11 +3,18 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from traceback import walk_tb
+from types import FrameType
 from typing import Final
+
+from gradio import processing_utils
 
 from domain.errors import DiskFull
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+_NAMES_OF_FILES: Final = ("filename", "full_temp_file_path", "path")
+"""As functions of `gradio.processing_utils` call what they write."""
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM})
 
 
@@ -18,6 +25,26 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def half_written(error: BaseException | None) -> set[str]:
+    """The files that were being written when the error came. Gradio writes some outputs straight to their places, and
+    leaves what it could."""
+    found: set[str] = set()
+    while error is not None:
+        for frame, _ in walk_tb(error.__traceback__):
+            if frame.f_code is Path.write_bytes.__code__:
+                found.add(str(frame.f_locals["self"]))
+            elif _saves(frame):
+                names = [frame.f_locals.get(name) for name in _NAMES_OF_FILES]
+                found.update(str(name) for name in names if isinstance(name, str | Path))
+        error = error.__cause__
+    return found
+
+
+def _saves(frame: FrameType) -> bool:
+    is_gradios = frame.f_globals.get("__name__") == processing_utils.__name__
+    return is_gradios and frame.f_code.co_name.startswith("save_")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ several owners. Inputs name files of the folder alone. Outside the folder Gradio
 
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from itertools import repeat
@@ -19,13 +20,15 @@ from gradio.block_function import BlockFunction
 from gradio.data_classes import _StaticFiles
 from starlette.exceptions import HTTPException
 
-from domain.errors import FileGone, FilesQuotaExceeded
+from domain.errors import FileGone, FilesQuotaExceeded, StoreUnavailable
 from domain.model.caller import Caller, SignedIn
 from domain.model.file import file_key, mark_of
 from entrypoints.access import SIGNED_IN
 from entrypoints.ui.bodies import files_in, paths_in, steps_in
 from entrypoints.ui.claims import Claims
+from entrypoints.ui.disk import half_written, is_full
 from entrypoints.ui.gradio_files import keep_from_showing
+from entrypoints.ui.made_inputs import paths_made
 from entrypoints.ui.named_files import Named, has_scheme, named_by, named_to_unknown
 from entrypoints.ui.private_places import PrivatePlaces, is_in
 
@@ -113,14 +116,22 @@ class AppFiles:
             fn = demo.fns[block_fn] if isinstance(block_fn, int) else block_fn
             self._must_not_explore(fn, inputs)
             samples: Samples = []
+            made: list[tuple[SignedIn, set[str]]] = []
             token, senders = _samples.set(samples), _senders.set(_senders_of(request))
+            made_before = _made.set(made)
             try:
                 await self._must_be_theirs(request, kwargs.get("event_data"))
                 with self._claims.busy(_callers(request)):
                     output = await process(block_fn, inputs, *args, request=request, **kwargs)
+            except Exception as error:
+                if is_full(error):
+                    await self._discard(self._within(half_written(error)))
+                raise
             finally:
                 _samples.reset(token)
                 _senders.reset(senders)
+                _made.reset(made_before)
+                await self._note_made(made)
             rendered = output.get("render_config")
             await self._claim(
                 request, inputs, samples, set() if rendered is None else self._of(rendered), output
@@ -134,7 +145,11 @@ class AppFiles:
             sender = next(_senders.get(iter(())), None)
             if sender is not None:
                 await self._must_be_theirs_to_name(sender, named_by(block_fn.inputs, inputs))
-            return await preprocess(block_fn, inputs, *args, **kwargs)
+            processed = await preprocess(block_fn, inputs, *args, **kwargs)
+            made = self._within(paths_made(block_fn.inputs, processed))
+            if sender is not None and made:
+                _made.get().append((sender, made - self._within(paths_in(inputs))))
+            return processed
 
         async def postprocess_data(block_fn: BlockFunction, *args: Any, **kwargs: Any) -> list[Any]:
             # Here, since later steps of a generator leave as differences.
@@ -231,13 +246,25 @@ class AppFiles:
         try:
             await self._claims.claim(signed_in, {key: size or 0 for key, size in sizes.items()})
         except FilesQuotaExceeded:
-            await self._claims.discard([places[k] for k in new if not self.is_spared(places[k])])
+            await self._discard(places[key] for key in new)
             raise
         # It may have been removed after it was made and before it was claimed.
         if any(
             size is not None and self._size_at(places[key]) is None for key, size in sizes.items()
         ):
             raise FileGone
+
+    async def _note_made(self, made: Iterable[tuple[SignedIn, set[str]]]) -> None:
+        for signed_in, places in made:
+            if places:
+                sizes = {place: self._size_at(place) or 0 for place in places}
+                await self._discard(self._claims.made_inputs.add(signed_in.user.id, sizes))
+
+    async def _discard(self, places: Iterable[str]) -> None:
+        """Removes those that nobody has a claim on, and that are no app's own. Where the store does not answer, the next
+        purge does."""
+        with suppress(StoreUnavailable):
+            await self._claims.discard([place for place in places if not self.is_spared(place)])
 
     def _size_at(self, place: str) -> int | None:
         """Bytes; None where nothing is."""
@@ -296,6 +323,7 @@ class AppFiles:
 
 _samples: Final[ContextVar[Samples | None]] = ContextVar("samples", default=None)
 _senders: Final[ContextVar[Iterator[SignedIn | None]]] = ContextVar("senders")
+_made: Final[ContextVar[list[tuple[SignedIn, set[str]]]]] = ContextVar("made")
 _REPEATING: Final = frozenset({"json", "browserstate", "paramviewer"})
 """Components that hold no files and show values of any form: what looks like a file there may be somebody's own words, which
 an innocent app repeats."""

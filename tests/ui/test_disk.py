@@ -3,14 +3,18 @@
 import asyncio
 import errno
 import subprocess
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, cast
 
 import gradio as gr
+import numpy as np
 import pytest
 from gradio.data_classes import _StaticFiles
+from PIL import Image
 
 from adapters.system.clock import StoppedClock, SystemClock
 from application.container import build
@@ -18,7 +22,7 @@ from application.settings import load
 from domain.errors import StoreUnavailable
 from entrypoints.app import compose
 from entrypoints.ui import Page
-from tests.ui.attacks import API, as_file, fetches, is_problem, uploads
+from tests.ui.attacks import API, FILE_META, as_file, fetches, is_problem, uploads
 from tests.ui.conftest import Browser, House, Mounts, completed
 
 MB: Final = 1024 * 1024
@@ -375,6 +379,65 @@ async def test_an_output_that_is_removed_before_it_is_claimed_is_not_given(
     assert "Try again" in told["output"]["error"]
 
 
+def picture(shade: int) -> dict[str, Any]:
+    """One that is sent within the body of an event, as a webcam does."""
+    content = BytesIO()
+    Image.new("RGBA", (8, 8), (shade * 20, 0, 0, 128)).save(content, "PNG")
+    url = f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
+    return {"path": None, "url": url, "meta": FILE_META}
+
+
+@pytest.mark.asvs("5.2.4")
+async def test_of_what_gradio_makes_of_inputs_the_latest_stay(
+    mounted: Mounts, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has a claim on them, and they would fill the disk."""
+    monkeypatch.setattr("entrypoints.ui.made_inputs.MADE_INPUTS", 3)
+    there: list[bool] = []
+
+    def look(path: str) -> str:
+        there.append(Path(path).exists())
+        return path
+
+    with gr.Blocks() as demo:
+        image = gr.Image(type="filepath")
+        gr.Button().click(look, image, gr.Textbox(), api_name="look")
+        gr.Button().click(look, image, gr.File(), api_name="keep")
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    kept = await ada.gets("keep", picture(11))
+    his = await bob.gets("look", picture(12))
+    for shade in range(8):
+        await ada.gets("look", picture(shade))
+
+    assert there == [True] * 10
+    assert len(files_in(folder)) == 3 + 2
+    assert (await fetches(ada, kept["path"])).status_code == 200
+    assert Path(his).exists()  # noqa: ASYNC240
+    monkeypatch.setattr("entrypoints.ui.made_inputs.MADE_INPUTS_SIZE", 1)
+    await ada.gets("look", picture(9))
+    assert len(files_in(folder)) == 1 + 2
+
+
+async def test_an_upload_that_a_callback_gets_is_no_input_that_gradio_made(
+    mounted: Mounts, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.ui.made_inputs.MADE_INPUTS_SIZE", 0)
+    with gr.Blocks() as demo:
+        sound, video = gr.Audio(type="filepath"), gr.Video()
+        gr.Button().click(lambda *paths: str(paths), [sound, video], gr.Textbox(), api_name="look")
+    house = await mounted(demo)
+    ada = await house.signed_in()
+    paths = [await uploads(ada, b"of Ada", name) for name in ("a.wav", "a.mp4", "b.wav")]
+
+    for first in (paths[0], paths[2]):
+        shown = await ada.gets("look", as_file(first), as_file(paths[1]))
+        assert first in shown
+
+    assert len(files_in(folder)) == 3
+
+
 # Uploads that break
 
 
@@ -622,7 +685,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 async def test_a_real_full_disk_is_said_and_nothing_is_left_on_it(
@@ -642,6 +705,32 @@ async def test_a_real_full_disk_is_said_and_nothing_is_left_on_it(
     assert "disk is full" in ran["output"]["error"]
     assert files_in(tiny_disk) == before
     await uploads(ada, b"e" * 300_000)
+
+
+async def test_an_output_that_is_only_half_written_is_removed(
+    mounted: Mounts, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio writes pictures and sounds straight to their places."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tiny_disk))
+    noise = np.random.default_rng(1)
+    with gr.Blocks() as demo:
+        button = gr.Button()
+        button.click(
+            lambda: noise.integers(0, 255, (700, 700, 3), np.uint8),
+            None,
+            gr.Image(format="png"),
+            api_name="picture",
+        )
+        button.click(lambda: b"x" * 2 * MB, None, gr.Audio(), api_name="bytes")
+    house = await mounted(demo)
+    ada = await house.signed_in()
+
+    for event in ("picture", "bytes"):
+        told = completed(await ada.runs(event))
+
+        assert not told["success"], event
+        assert "disk is full" in told["output"]["error"], event
+        assert files_in(tiny_disk) == [], event
 
 
 # Use, and the purge

@@ -376,18 +376,20 @@ async def test_neither_links_nor_what_they_lead_to_nor_other_folders_are_touched
     assert await disk.set_aside(there) == []
 
 
-async def test_a_part_of_an_upload_that_a_process_left_goes_after_a_day(
+async def test_what_was_left_of_an_upload_and_what_is_empty_goes_after_a_day(
     house_that_keeps: House, folder: Path
 ) -> None:
     house = house_that_keeps
-    part = written(folder, f"{UPLOADS}/x/tmpabc")
+    part, empty = written(folder, f"{UPLOADS}/x/tmpabc"), written(folder, "tmpabc", "")
+    whole, claimed = written(folder, "tmpdef"), written(folder, content="")
+    await claims(house, await signed_in(house), PLACE, size=0)
 
     house.passes(hours=23)
     assert await purges(house) == 0
     house.passes(hours=2)
 
-    assert await purges(house) == 1
-    assert not part.exists()
+    assert await purges(house) == 2
+    assert [path.exists() for path in (part, empty, whole, claimed)] == [False, False, True, True]
 
 
 async def test_sizes_of_an_earlier_release_are_found_by_the_purge(
