@@ -66,6 +66,7 @@ class CountedUpload:
         self._announced = announced
         self._end = b""
         self._is_closed = False
+        self._marks_at_most = FILES_AT_ONCE + 1
         self._must_be_acceptable()
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
@@ -93,9 +94,10 @@ class CountedUpload:
         self._upload.size += len(chunk)
         if is_last:
             self._upload.files = max(0, self._upload.files - 1)
+            self._marks_at_most = FILES_AT_ONCE
 
     def _must_be_acceptable(self) -> None:
-        if self._upload.files > FILES_AT_ONCE + 1:
+        if self._upload.files > self._marks_at_most:
             raise HTTPException(429, f"At most {FILES_AT_ONCE} files can be uploaded at once.")
         self._account.must_have_room_for_uploads(limit=self._limit)
         self._room.hold(max(self._announced, self._upload.size) - _OF_THE_FORM)
@@ -110,6 +112,7 @@ def counted_upload(
     boundary = parameters.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
         raise HTTPException(400, "An upload is a multipart form.")
+    length = headers.get("content-length", "")
     return CountedUpload(
         receive,
         upload,
@@ -117,7 +120,7 @@ def counted_upload(
         room,
         boundary=boundary,
         limit=limit,
-        announced=int(headers.get("content-length", 0)),
+        announced=int(length) if length.isdecimal() else 0,
     )
 
 
@@ -160,9 +163,12 @@ class UploadFolder:
     async def _received(
         self, scope: Scope, form: CountedUpload, upload_id: str | None, aside: str
     ) -> Sequence[GradioUploadFile]:
-        parser = GradioMultiPartParser(
+        parser = _Parser(
             Headers(scope=scope),
             form.chunks(),
+            max_files=2
+            * FILES_AT_ONCE,  # They are counted before, and refused with a better sentence.
+            max_fields=2 * FILES_AT_ONCE,
             upload_dir=aside,
             max_file_size=self.demo.max_file_size or inf,
             upload_id=upload_id,
@@ -229,6 +235,19 @@ def _folders_for(paths: Sequence[Path]) -> Iterator[None]:
             with suppress(OSError):  # There is a file of equal content.
                 folder.rmdir()
         raise
+
+
+class _Parser(GradioMultiPartParser):
+    """Gradio's, which keeps in memory whatever is no file."""
+
+    _kept = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None:
+            self._kept += end - start
+            if self._kept > _OF_THE_FORM:
+                raise MultiPartException("The fields of an upload are files.")
+        super().on_part_data(data, start, end)
 
 
 @contextmanager

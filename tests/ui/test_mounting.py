@@ -115,7 +115,7 @@ async def test_a_page_that_is_refused_leaves_the_others_as_they_were_built(mount
 
     assert (before, is_served()) == (False, False)
     assert not home.has_launched
-    assert not {"process_api", "postprocess_data"} & set(vars(home))
+    assert not {"process_api", "preprocess_data", "postprocess_data"} & set(vars(home))
 
 
 async def test_a_title_that_makes_no_address_is_refused_when_mounting(mounted: Mounts) -> None:

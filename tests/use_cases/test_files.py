@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import pytest
 from adapters.system.clock import StoppedClock, SystemClock
 from adapters.system.files import FolderOnDisk
 from application.settings import load
-from application.use_cases.files import DiscardFiles, PurgeFiles
+from application.use_cases.files import DiscardFiles, PurgeFiles, UseFiles
 from domain.errors import FilesQuotaExceeded, NotAllowed, StoreUnavailable
 from domain.model.caller import Caller, SignedIn
 from domain.model.file import UPLOADS, file_key
@@ -374,6 +375,7 @@ async def test_neither_links_nor_what_they_lead_to_nor_other_folders_are_touched
         "/etc/hosts",
     ]
     assert await disk.set_aside(there) == []
+    assert [batch async for batch in disk.files()] == []
 
 
 async def test_what_was_left_of_an_upload_and_what_is_empty_goes_after_a_day(
@@ -505,6 +507,30 @@ async def test_a_file_used_while_the_purge_looks_at_it_stays(house: House, folde
     assert ended == frozenset()
     assert await purges(house) == 0
     assert path.exists()
+
+
+async def test_a_use_that_comes_after_the_end_of_its_claim_gives_nothing(house: House) -> None:
+    """The claim was there when the store was asked, and has ended when its use is written."""
+    ada = await signed_in(house)
+    await claims(house, ada, PLACE)
+    house.passes(days=32)
+    units: UnitsOfWork = house.container.units_of_work()
+
+    class EndsBetween:
+        def reading(self) -> Any:
+            return units.reading()
+
+        @asynccontextmanager
+        async def writing(self) -> AsyncIterator[Any]:
+            async with units.writing() as work:
+                await work.files.remove_unused(ada.user.id, [file_key(PLACE)], house.clock.now())
+                await work.commit()
+            async with units.writing() as work:
+                yield work
+
+    use = UseFiles(units_of_work=EndsBetween(), files=house.container.files())
+
+    assert await use(ada.caller, [file_key(PLACE)]) == frozenset()
 
 
 async def test_where_the_store_does_not_answer_the_file_is_put_back(
