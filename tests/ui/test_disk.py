@@ -550,10 +550,10 @@ async def test_a_broken_upload_leaves_nothing_and_takes_nothing_away(
 
     assert list(temporary.iterdir()) == []
     assert (await fetches(bob, his)).text == "of Bob"
-    login = house.pages.logins.of(
+    account = house.pages.logins.account_of(
         await house.app.recognise(ada.http.cookies["gradioapp-session"], activity=False)
     )
-    login.uploads.clear()
+    account.uploads.clear()
     junk_behind = await sends(ada, WHOLE + b"junk", KIND)  # RFC 2046: it is to be ignored.
     assert junk_behind.status_code == 200
     assert len(files_in(folder)) == len(before) + 1
