@@ -36,6 +36,8 @@ DEEPEST: Final = 100
 """Levels of lists and objects in a body: Gradio's own reader fails at about 250."""
 LONGEST_NAME: Final = 200
 """Characters of a tab's or upload's name."""
+LONGEST_URI: Final = 2048
+"""Characters of the address of an MCP resource."""
 CLAIMS: Final = 50_000
 """Files whose owner this process remembers without asking the store."""
 

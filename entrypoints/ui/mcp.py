@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from domain.model.caller import SignedIn
 from entrypoints.access import NOTES, SIGNED_IN
 from entrypoints.ui import bodies
+from entrypoints.ui.caps import LONGEST_URI
 from entrypoints.ui.inside import Inside
 from entrypoints.ui.isolation import Isolated
 from entrypoints.ui.offers import ArgumentsInvalid, Kind, Offer, names_in, offers_of
@@ -157,6 +158,11 @@ class _Request:
     async def _read_resource(self, params: Params) -> Result:
         uri = params.get("uri")
         if isinstance(uri, str):
+            if len(uri) > LONGEST_URI:
+                raise _Failed(
+                    INVALID_PARAMS,
+                    f"The address of a resource has at most {LONGEST_URI} characters.",
+                )
             for offer in self._of("resource"):
                 arguments = offer.found_in(uri)
                 if arguments is not None:

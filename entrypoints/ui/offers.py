@@ -16,6 +16,7 @@ Place = tuple[str, ...]
 ANY: Final = "*"
 ANYWHERE: Final = "**"
 """At the end of a Place, where the schema is made of parts that refer to each other."""
+_NAME: Final = re.compile(r"\{(\w+)\}")
 FILE: Final = "a data: URL, or the path or address of a file uploaded here before or got from here"
 
 
@@ -71,12 +72,7 @@ class Offer:
 
     def found_in(self, uri: str) -> dict[str, str] | None:
         """Of a resource, the arguments that its address has; None when it is another's."""
-        names = names_in(self.said("uri_template", ""))
-        pattern = re.escape(self.said("uri_template", ""))
-        for name in names:
-            pattern = pattern.replace(re.escape(f"{{{name}}}"), f"(?P<{name}>[^/]+)")
-        found = re.fullmatch(pattern, uri)
-        return None if found is None else found.groupdict()
+        return values_in(uri, template=self.said("uri_template", ""))
 
 
 def _fits(place: Place, pattern: Place) -> bool:
@@ -86,7 +82,33 @@ def _fits(place: Place, pattern: Place) -> bool:
 
 
 def names_in(template: str) -> list[str]:
-    return re.findall(r"\{(\w+)\}", template)
+    return _NAME.findall(template)
+
+
+def values_in(uri: str, *, template: str) -> dict[str, str] | None:
+    """Read the template's names from an address; None when the address does not fit. A value has no slash and at least
+    one character; where there is a choice, earlier values are as long as possible.
+
+    Searched from the end, in linear time: a pattern with several `[^/]+` tries all ways to divide an address.
+    """
+    first, *rest = _NAME.split(template)
+    names, texts = rest[::2], [first, *rest[1::2]]
+    if not names:
+        return {} if uri == template else None
+    start, end = len(first), len(uri) - len(texts[-1])
+    if not uri.startswith(first) or not uri.endswith(texts[-1]):
+        return None
+    values: dict[str, str] = {}
+    for name, before in zip(reversed(names[1:]), reversed(texts[1:-1]), strict=True):
+        at = uri.rfind(before, start, max(end - 1, 0))
+        if at < 0:
+            return None
+        values[name] = uri[at + len(before) : end]
+        end = at
+    values[names[0]] = uri[start:end]
+    if any(not value or "/" in value for value in values.values()):
+        return None
+    return values
 
 
 def offers_of(demo: gr.Blocks) -> tuple[Offer, ...]:

@@ -19,6 +19,7 @@ from PIL import Image
 from domain.errors import NotAllowed
 from domain.model.caller import Caller
 from entrypoints import ui
+from entrypoints.ui.caps import LONGEST_URI
 from entrypoints.ui.mcp import VERSIONS
 from entrypoints.ui.sdk import State, current_user, injected, requires
 from tests.ui.attacks import fetches, uploads
@@ -557,6 +558,18 @@ async def test_a_resource_that_is_not_there_is_not_found(
             said = await asks(ada, "resources/read", uri=uri)
 
             assert said["error"]["code"] == -32002
+
+
+@pytest.mark.asvs("1.3.12")
+async def test_a_resource_has_no_longer_address_than_one_needs(ada: Browser) -> None:
+    longest = "notes://" + "n" * (LONGEST_URI - len("notes://"))
+
+    read = await asks(ada, "resources/read", uri=longest)
+    refused = await asks(ada, "resources/read", uri=longest + "n")
+
+    assert read["result"]["contents"][0]["uri"] == longest
+    assert refused["error"]["code"] == -32602
+    assert "2048 characters" in refused["error"]["message"]
 
 
 # Messages
