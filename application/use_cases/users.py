@@ -8,6 +8,7 @@ from domain.model.caller import Caller
 from domain.model.password import checked_new_password
 from domain.model.user import (
     ADMIN,
+    LONGEST_SEARCH,
     Email,
     User,
     UserId,
@@ -122,6 +123,8 @@ class ListUsers:
         """In the order of their e-mail; `search` finds in e-mail and name. Raises NotAllowed."""
         async with self.units_of_work.reading() as work:
             await self.users.must_administer(work.users, caller)
+            if len(search) > LONGEST_SEARCH:
+                return ()
             return await work.users.page(limit=limit, after=after, search=search)
 
 

@@ -15,6 +15,11 @@ Email = NewType("Email", str)
 """An e-mail address in canonical form; made by `canonical_email` and nowhere else."""
 
 ADMIN = "admin"
+LONGEST_SEARCH = 2000
+"""Characters. No e-mail or name is that long, and normalizing takes the square of the length."""
+_LONGEST_EMAIL = 254
+_LONGEST_TYPED = 4 * _LONGEST_EMAIL
+"""Characters before NFC, which makes at most four into one."""
 
 _EMAIL = re.compile(
     r"[^\s@\"<>(),:;\\\[\]\u200c\u200d]{1,64}@[^\s@\"<>(),:;\\\[\]\u200c\u200d]{1,189}"
@@ -26,10 +31,10 @@ _ROLE = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 
 def canonical_email(text: str) -> Email:
     """NFC, casefolded, trimmed; raises EmailInvalid for what cannot be an address (over 254 characters included)."""
-    if not is_plain(text):
+    if len(text) > _LONGEST_TYPED or not is_plain(text):
         raise EmailInvalid
     email = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).casefold())
-    if len(email) > 254 or not _EMAIL.fullmatch(email):
+    if len(email) > _LONGEST_EMAIL or not _EMAIL.fullmatch(email):
         raise EmailInvalid
     return Email(email)
 

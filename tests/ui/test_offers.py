@@ -10,7 +10,15 @@ from entrypoints.ui.offers import names_in, values_in
 
 TEMPLATES = (
     *("-", "{x}", "{x}-", "-{x}", "{x}{y}", "{x}-{y}", "{x}/{y}", "{x}-{y}-{z}", "{x}--{y}"),
-    *("{x}-/{y}", "{x}//{y}", "{x}{y}-{z}", "-{x}a{y}-", "a{x}-a{y}a", "{x}/-{y}-/{z}", "{a b}-{x}"),
+    *(
+        "{x}-/{y}",
+        "{x}//{y}",
+        "{x}{y}-{z}",
+        "-{x}a{y}-",
+        "a{x}-a{y}a",
+        "{x}/-{y}-/{z}",
+        "{a b}-{x}",
+    ),
 )
 
 

@@ -44,6 +44,14 @@ def test_what_cannot_be_an_email_is_refused(subtests: pytest.Subtests) -> None:
             canonical_email(typed)
 
 
+def test_an_email_is_measured_before_it_is_normalized() -> None:
+    """Unicode's order of combining characters is found in the square of their number."""
+    with pytest.raises(EmailInvalid):
+        canonical_email("a" + "\u0301\u0323" * 1_000_000 + "@b.de")
+
+    assert canonical_email("\u1100\u1161\u11a8" * 60 + "@b.de") == "\uac01" * 60 + "@b.de"
+
+
 def test_a_name_that_cannot_be_shown_is_refused(subtests: pytest.Subtests) -> None:
     for name in [
         "",

@@ -270,3 +270,10 @@ async def test_sample_users_are_added_once_and_stay_as_they_are(house: House) ->
 
     assert (await house.app.find_user(OPERATOR, "john@test.com")).name == "Johnny"
     assert await house.opens("jane@test.com", password="secret")
+
+
+async def test_a_search_is_measured_before_it_is_normalized(house: House) -> None:
+    await house.has()
+
+    assert await house.app.list_users(OPERATOR, search="a" + "\u0301\u0323" * 1_000_000) == ()
+    assert len(await house.app.list_users(OPERATOR, search="ADA@")) == 1
