@@ -18,6 +18,10 @@ from entrypoints.cli.operating import address, let_go
 GRACE: Final = 10
 """Seconds that open requests have at the end; the whole stop takes at most 12."""
 
+GARBAGE_AFTER: Final = 20_000
+"""New lists and objects until garbage is looked for. With Python's 700 half the time of reading a large body goes into
+walking what has just been read of it."""
+
 
 def configured(app: Any, **more: Any) -> uvicorn.Config:
     """Logs, proxy headers and the server's name are the gate's business; see `entrypoints/web`."""
@@ -71,6 +75,7 @@ class Server(uvicorn.Server):
         # Code and routes stay for good: without this, each collection of garbage walks all of them.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(GARBAGE_AFTER, *gc.get_threshold()[1:])
         try:
             await self.announcement.make()
         except StoreUnavailable:

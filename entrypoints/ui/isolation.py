@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.model.caller import SignedIn
 from entrypoints.access import SIGNED_IN
-from entrypoints.ui import bodies, forms
+from entrypoints.ui import bodies, forms, handing
 from entrypoints.ui.bodies import Body, steps_in
 from entrypoints.ui.files import AppFiles
 from entrypoints.ui.keeping import GradioMemory
@@ -38,7 +38,6 @@ from entrypoints.ui.threads import Threads, used_by
 from entrypoints.ui.uploads import UploadFolder, counted_upload
 
 _API: Final = "/gradio_api/"
-_JSON: Final = b"application/json"
 _HASH: Final = "session_hash"
 
 
@@ -180,14 +179,14 @@ class _Request:
         await self._must_be_theirs(raw, fn, body)
         with self._account.running(tab):
             await self._account.use(tab)
-            answer = await self._joined(fn, {**body, _HASH: tab.name})
+            answer = await self._joined(fn, {**_handed(body), _HASH: tab.name})
             if answer.status == 200:
                 self._account.owns(json.loads(answer.body)["event_id"], tab)
         await answer.pass_on(self._send)
 
     async def _call_by_names(self, api_name: str) -> None:
-        raw = await bodies.whole(self._receive)
-        body = bodies.read_json(raw)
+        read = await bodies.received(self._receive)
+        body, raw = read.body, read.raw
         fn = self._by_name(self._memory.fns(None), api_name)
         _keep_drawings_apart(self._name, fn, body.values())
         if bodies.may_name_files(raw):
@@ -195,7 +194,7 @@ class _Request:
             await self._files.must_be_allowed(self._signed_in, named)
         with self._account.running(self._no_tab):
             await self._account.make_room()
-            answer = await self._joined(fn, body)
+            answer = await self._joined(fn, handing.as_named_inputs(body))
             if answer.status == 200:
                 event_id = json.loads(answer.body)["event_id"]
                 # Gradio takes the event for a tab of its own.
@@ -214,7 +213,7 @@ class _Request:
                 await self._account.use(tab)
                 body[_HASH] = tab.name
             async with self._app.threads.room_for(self._signed_in.user.id, fn.fn):
-                await self._go_on_with(body)
+                await self._go_on_with(_handed(body))
 
     async def _listen(self, event_id: str) -> None:
         tab = self._tab_of(event_id)
@@ -231,10 +230,10 @@ class _Request:
         fn = self._memory.fn_of(event_id)
         _keep_drawings_apart(tab.name, fn, body["data"])
         await self._must_be_theirs(raw, fn, body)
-        await self._go_on_with({**body, _HASH: tab.name, "event_id": event_id})
+        await self._go_on_with({**_handed(body), _HASH: tab.name, "event_id": event_id})
 
     async def _cancel(self) -> None:
-        body = bodies.read_json(await bodies.whole(self._receive))
+        body = (await bodies.received(self._receive)).body
         event_id, fn_index = body.get("event_id"), body.get("fn_index")
         if not isinstance(event_id, str) or not bodies.is_number(fn_index):
             raise HTTPException(400, "To cancel takes the event_id and the fn_index of the event.")
@@ -242,7 +241,7 @@ class _Request:
         await self._go_on_with({_HASH: tab.name, "event_id": event_id, "fn_index": fn_index})
 
     async def _reset(self) -> None:
-        event_id = bodies.read_json(await bodies.whole(self._receive)).get("event_id")
+        event_id = (await bodies.received(self._receive)).body.get("event_id")
         if not isinstance(event_id, str):
             raise HTTPException(400, "event_id is missing.")
         await self._go_on_with({"event_id": event_id})
@@ -252,8 +251,8 @@ class _Request:
             form = await forms.read(self._scope, self._receive)
             fields, raw = form.fields, b""
         else:
-            raw = await bodies.whole(self._receive)
-            form, fields = None, bodies.read_json(raw)
+            read = await bodies.received(self._receive)
+            form, fields, raw = None, read.body, read.raw
         tab = self._tab(fields.get(_HASH))
         component, fn = self._server_function(tab, fields)
         if form is not None or bodies.may_name_files(raw):
@@ -264,19 +263,20 @@ class _Request:
             fields["id"] = within(tab.name, fields["id"], called="id")
         with self._account.running(tab, is_direct=True):
             await self._account.use(tab)
-            if form is None:
-                sent = bodies.write_json(fields), _JSON
-            else:
+            if form is not None:
                 upload = self._account.upload(self._app.logins.now(), limit=self._app.upload_limit)
                 upload.size, upload.files = form.size, len(form.files)
-                sent = forms.written(form, fields)
             async with (
                 self._app.uploads.claims.room(self._signed_in) as room,
                 self._app.threads.room_for(self._signed_in.user.id, fn),
                 self._app.server_functions.call(self._scope, component, fn),
             ):
                 room.hold(0 if form is None else form.size)
-                answer = await self._asked(*sent)
+                answer = (
+                    await self._asked_with(fields)
+                    if form is None
+                    else await self._asked(*forms.written(form, fields))
+                )
             is_list = isinstance(component, gr.FileExplorer) and fields["fn_name"] == "ls"
             if is_list and answer.status == 200:
                 shown = self._explored(component, fields.get("data"), json.loads(answer.body))
@@ -348,11 +348,11 @@ class _Request:
         return self._account.tab_of(event_id, self._memory, self._signed_in.session.id)
 
     async def _read_event(self) -> tuple[Body, bytes]:
-        raw = await bodies.whole(self._receive)
-        body = bodies.fields(bodies.read_json(raw), bodies.EVENT)
+        read = await bodies.received(self._receive)
+        body = bodies.fields(read.body, bodies.EVENT)
         if "data" not in body:
             raise HTTPException(400, "data is missing: the list of the event's inputs.")
-        return body, raw
+        return body, read.raw
 
     async def _must_be_theirs(self, raw: bytes, fn: Any, body: Body) -> None:
         """Refuse files of others before the event is queued, and with a status. Raises HTTPException."""
@@ -414,8 +414,8 @@ class _Request:
         await self._app.inner(scope, self._receive, self._send)
 
     async def _go_on_with(self, body: Body) -> None:
-        scope, receive = self._with_body(bodies.write_json(body), _JSON)
-        await self._app.inner(scope, receive, self._send)
+        scope, receive = handing.handed_on(self._scope, body)
+        await self._app.inner(scope, bodies.followed_by(receive, self._receive), self._send)
 
     async def _joined(self, fn: Any, body: Body) -> _Answer:
         """The answer of the queue. Raises HTTPException when it has no place left."""
@@ -423,18 +423,24 @@ class _Request:
         with self._memory.place_for(account):
             # A validator runs before its event waits.
             async with self._app.threads.room_for(account, fn.validator):
-                return await self._asked(bodies.write_json(body))
+                return await self._asked_with(body)
 
-    async def _asked(self, body: bytes, content_type: bytes = _JSON) -> _Answer:
+    async def _asked_with(self, body: Body) -> _Answer:
+        return await self._answered(*handing.handed_on(self._scope, body))
+
+    async def _asked(self, body: bytes, content_type: bytes) -> _Answer:
+        return await self._answered(*bodies.replaced(self._scope, body, content_type))
+
+    async def _answered(self, scope: Scope, receive: Receive) -> _Answer:
         """The whole answer, not yet passed on."""
-        scope, receive = self._with_body(body, content_type)
         answer = _Answer()
+        receive = bodies.followed_by(receive, self._receive)
         await self._app.inner(_uncompressed(scope), receive, answer.keep)
         return answer
 
-    def _with_body(self, body: bytes, content_type: bytes) -> tuple[Scope, Receive]:
-        scope, receive = bodies.replaced(self._scope, body, content_type)
-        return scope, bodies.followed_by(receive, self._receive)
+
+def _handed(event: Body) -> Body:
+    return {**event, "data": handing.as_inputs(event["data"])}
 
 
 def _inputs_of(fn: Any, data: Sequence[Any]) -> list[Any]:

@@ -68,7 +68,7 @@ class McpServer:
         version = headers.get(b"mcp-protocol-version", VERSIONS[-1].encode()).decode("latin-1")
         if version not in VERSIONS:
             raise HTTPException(400, f"The protocol's versions here are {', '.join(VERSIONS)}.")
-        message = bodies.read_json(await bodies.whole(receive))
+        message = (await bodies.received(receive)).body
         number, method, params = message.get("id"), message.get("method"), message.get("params", {})
         if message.get("jsonrpc") != "2.0" or not _is_known(method, number, params):
             error = {"code": INVALID_REQUEST, "message": "This is no request of JSON-RPC 2.0."}

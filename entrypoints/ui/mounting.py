@@ -24,6 +24,7 @@ from application.use_cases import BrowserStorage, UseCases
 from domain.model.caller import SignedIn
 from domain.model.user import User
 from entrypoints.access import CSP_REPORTS, SIGNED_IN, Access
+from entrypoints.ui import handing, walks
 from entrypoints.ui.answers import answer_with
 from entrypoints.ui.assets import Assets
 from entrypoints.ui.browser_state import PATH as CONFIG
@@ -62,6 +63,9 @@ from entrypoints.ui.streams import SESSION_EXPIRED, run_while_signed_in
 from entrypoints.ui.threads import Threads
 from entrypoints.ui.uploads import UploadFolder
 from entrypoints.ui.values import State
+
+REPLACED: Final = (handing.READING, walks.TRAVERSING, walks.NAMING)
+"""In the whole process, while a service is mounted."""
 
 BAR_CSS = Path(__file__).with_name("bar.css")
 SESSION_JS = Path(__file__).with_name("session.js")
@@ -120,6 +124,8 @@ class UI:
         """Leaves each app as it was built: to be mounted once more, or to run alone."""
         for mounted in self.pages:
             _unmount_one(mounted)
+        for replacement in REPLACED:
+            replacement.end()
 
     @cached_property
     def _by_slug(self) -> Mapping[str, Mounted]:
@@ -161,6 +167,8 @@ def mount(
             if_one_is_refused.callback(_unmount_one, mounted)
         if_one_is_refused.pop_all()
     _lead_to(api, settings.ui_path)
+    for replacement in REPLACED:
+        replacement.begin()
     return ui
 
 
@@ -227,6 +235,7 @@ def _mount_one(
     browser_states = BrowserStates(demo, calls.app.browser_storage, page=path)
     browser_states.wrap(demo)
     calls.wrap(demo, place=path, needs_state=_needs_state, check=partial(_must_be_for, mounted))
+    handing.wrap(demo)
     isolated = Isolated(
         inner=route.app,
         path=path,

@@ -51,7 +51,6 @@ COME_BACK: Final = 5
 _PLAIN_WORDS: Final = {
     404: "There is nothing at this address.",
     405: "This address does not answer that method.",
-    413: "The request is larger than this address takes.",
 }
 
 

@@ -1,0 +1,98 @@
+"""Gradio's walks over the values of events, which call Python for every value: 150 ms for a table of 200,000 cells.
+
+Here one lets the event loop go on meanwhile, and the other looks at objects alone.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from gradio import processing_utils
+from gradio_client import utils as client_utils  # type: ignore[import-untyped]
+
+from entrypoints.ui.bodies import objects_with
+from entrypoints.ui.replacing import Replacement
+
+AT_ONCE: Final = 5000
+"""Values looked at before others get their turn: about 3 ms."""
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+
+IsRoot = Callable[[Any], bool]
+Change = Callable[[Any], Awaitable[Any]]
+
+
+class Turns:
+    """Counts values, and lets the event loop go on in between."""
+
+    def __init__(self) -> None:
+        self._left = AT_ONCE
+
+    async def count(self, values: int) -> None:
+        self._left -= values + 1
+        if self._left <= 0:
+            self._left = AT_ONCE
+            await asyncio.sleep(0)
+
+
+def _traversing(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def async_traverse(json_obj: Any, func: Change, is_root: IsRoot) -> Any:
+        if (
+            is_root is not client_utils.is_file_obj_with_meta
+        ):  # What else is looked for may be a text.
+            return await original(json_obj, func, is_root)
+        return await _Copy(func, is_root).of(json_obj)
+
+    return async_traverse
+
+
+class _Copy:
+    """What `async_traverse` gives: new lists and objects, and in place of each root what `change` makes of it."""
+
+    def __init__(self, change: Change, is_root: IsRoot) -> None:
+        self._change = change
+        self._is_root = is_root
+        self._turns = Turns()
+
+    async def of(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            if self._is_root(value):
+                return await self._change(value)
+            await self._turns.count(len(value))
+            if _SCALARS.issuperset(map(type, value.values())):
+                return dict(value)
+            return {key: await self._one(item) for key, item in list(value.items())}
+        if isinstance(value, list | tuple):
+            await self._turns.count(len(value))
+            if _SCALARS.issuperset(map(type, value)):
+                return list(value)
+            return [await self._one(item) for item in list(value)]
+        return value
+
+    async def _one(self, item: Any) -> Any:
+        return item if type(item) in _SCALARS else await self.of(item)
+
+
+def _naming(original: Callable[..., Any]) -> Callable[..., Any]:
+    def add_root_url(data: Any, root_url: str, previous_root_url: str | None) -> Any:
+        if not isinstance(data, list):  # A configuration, of which the original makes a copy.
+            return original(data, root_url, previous_root_url)
+        # Outputs, which were copied just before: their files are changed where they are.
+        for file in objects_with("url", data):
+            if client_utils.is_file_obj_with_url(file):
+                _add(file, root_url, previous_root_url)
+        return data
+
+    return add_root_url
+
+
+def _add(file: dict[str, Any], root_url: str, previous_root_url: str | None) -> None:
+    url: str = file["url"]
+    if previous_root_url and url.startswith(previous_root_url):
+        url = url.removeprefix(previous_root_url)
+    elif client_utils.is_http_url_like(url):
+        return
+    file["url"] = f"{root_url}{url}"
+
+
+TRAVERSING: Final = Replacement(owner=client_utils, name="async_traverse", by=_traversing)
+NAMING: Final = Replacement(owner=processing_utils, name="add_root_url", by=_naming)
