@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 from starlette.datastructures import Headers, UploadFile
@@ -60,8 +61,7 @@ async def read(scope: Scope, receive: Receive) -> Form:
 
 def written(form: Form, fields: Mapping[str, str]) -> tuple[bytes, bytes]:
     """Body and content type of the form with other fields."""
-    # Nothing can contain its own hash.
-    boundary = sha256(repr((dict(fields), form.files)).encode(errors="replace")).hexdigest()
+    boundary = _hash_of(form, fields)  # Nothing can contain its own.
     body = bytearray()
     for name, value in fields.items():
         body += f'--{boundary}\r\ncontent-disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}\r\n'.encode(
@@ -75,6 +75,16 @@ def written(form: Form, fields: Mapping[str, str]) -> tuple[bytes, bytes]:
         body += content + b"\r\n"
     body += f"--{boundary}--\r\n".encode()
     return bytes(body), f"multipart/form-data; boundary={boundary}".encode()
+
+
+def _hash_of(form: Form, fields: Mapping[str, str]) -> str:
+    digest = blake2b(digest_size=32)
+    for text in chain.from_iterable(fields.items()):
+        digest.update(str(text).encode(errors="replace"))
+    for name, file_name, content in form.files:
+        digest.update(f"{name}{file_name}".encode(errors="replace"))
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def _quoted(text: str) -> str:

@@ -9,6 +9,7 @@ from mimetypes import guess_extension, guess_type
 from typing import Any, Final
 from urllib.parse import quote, unquote, unquote_to_bytes, urlencode
 
+import orjson
 from gradio.components import State
 from gradio_client.utils import is_file_obj_with_meta  # type: ignore[import-untyped]
 from starlette.exceptions import HTTPException
@@ -21,6 +22,7 @@ from entrypoints.ui import bodies, forms
 from entrypoints.ui.inside import Answered, Inside
 from entrypoints.ui.isolation import Isolated
 from entrypoints.ui.offers import Offer, Place
+from entrypoints.ui.walks import Turns
 
 LARGEST_SHOWN: Final = 8 * 1024 * 1024
 """Bytes of an image that is sent within the answer; of a larger one there is the address."""
@@ -42,10 +44,9 @@ class ToolCall:
         """The last values of the event. Raises CallRefused, ArgumentsInvalid, and DomainError for a caller who is
         nobody any more."""
         try:
-            with_files = {
-                name: await self._with_files(value, (name,)) for name, value in arguments.items()
-            }
-            return await self._run(self.offer.in_order(with_files))
+            if self.offer.files:
+                arguments = await self._with_files(arguments, (), Turns())
+            return await self._run(self.offer.in_order(arguments))
         except HTTPException as refused:
             raise CallRefused(str(refused.detail)) from refused
 
@@ -77,12 +78,16 @@ class ToolCall:
 
     # What goes in
 
-    async def _with_files(self, value: Any, place: Place) -> Any:
+    async def _with_files(self, value: Any, place: Place, turns: Turns) -> Any:
+        await turns.count(0)
         if isinstance(value, dict):
-            return {key: await self._with_files(item, (*place, key)) for key, item in value.items()}
+            return {
+                key: await self._with_files(item, (*place, key), turns)
+                for key, item in value.items()
+            }
         if isinstance(value, list):
             return [
-                await self._with_files(item, (*place, str(index)))
+                await self._with_files(item, (*place, str(index)), turns)
                 for index, item in enumerate(value)
             ]
         if isinstance(value, str):
@@ -174,7 +179,7 @@ class _Told:
         *lines, self._rest = (self._rest + message.get("body", b"")).split(b"\n")
         for line in lines:
             if line.startswith(b"data:") and b'"process_completed"' in line:
-                told = json.loads(line.removeprefix(b"data:"))
+                told = orjson.loads(line.removeprefix(b"data:"))
                 if told.get("msg") == "process_completed":
                     self.last = told
 
