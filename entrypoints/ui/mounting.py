@@ -24,7 +24,7 @@ from application.use_cases import BrowserStorage, UseCases
 from domain.model.caller import SignedIn
 from domain.model.user import User
 from entrypoints.access import CSP_REPORTS, SIGNED_IN, Access
-from entrypoints.ui import handing, walks
+from entrypoints.ui import handing, pixels, walks
 from entrypoints.ui.answers import answer_with
 from entrypoints.ui.assets import Assets
 from entrypoints.ui.browser_state import PATH as CONFIG
@@ -64,7 +64,14 @@ from entrypoints.ui.threads import Threads
 from entrypoints.ui.uploads import UploadFolder
 from entrypoints.ui.values import State
 
-REPLACED: Final = (handing.READING, walks.TRAVERSING, walks.NAMING)
+REPLACED: Final = (
+    handing.READING,
+    walks.TRAVERSING,
+    walks.NAMING,
+    pixels.CHECKING,
+    pixels.OPENING,
+    pixels.TURNING,
+)
 """In the whole process, while a service is mounted."""
 
 BAR_CSS = Path(__file__).with_name("bar.css")
@@ -236,6 +243,7 @@ def _mount_one(
     browser_states.wrap(demo)
     calls.wrap(demo, place=path, needs_state=_needs_state, check=partial(_must_be_for, mounted))
     handing.wrap(demo)
+    pixels.wrap(demo, limit=ui.settings.image_pixels)
     isolated = Isolated(
         inner=route.app,
         path=path,
