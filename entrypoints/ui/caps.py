@@ -32,7 +32,7 @@ makes others, and Gradio looks at all of them a thousand times a second."""
 ALL_TABS: Final = 20_000
 """What Gradio keeps for all accounts together: far more than one of them may have, so that none evicts another."""
 
-NODES: Final = 500_000
+NODES: Final = 450_000
 """Values and names of members in a body: a table of 200,000 cells has at most 400,000."""
 NODE: Final = 64
 """Bytes of memory that each of them takes, about."""
@@ -40,6 +40,16 @@ DEEPEST: Final = 100
 """Levels of lists and objects in a body: Gradio's own reader fails at about 250."""
 LONGEST_NAME: Final = 200
 """Characters of a tab's or upload's name."""
+INPUTS: Final = 5
+"""Largest bodies that one account may have in memory as inputs of events that wait or run."""
+UNREAD: Final = 100 * 1024 * 1024
+"""Bytes of outputs of one account that nobody has read; for more, those that have waited the longest go."""
+UNREAD_FOR: Final = 600.0
+"""Seconds until outputs go that nobody reads. Clients read while an event runs."""
+DRAWINGS: Final = 100 * 1024 * 1024
+"""Bytes of one account's drawings that no event has taken yet; for more, the oldest go."""
+LAYERS: Final = 100
+"""Of one drawing: Gradio makes room for as many as the number of the last one says."""
 LONGEST_URI: Final = 2048
 """Characters of the address of an MCP resource."""
 CLAIMS: Final = 50_000

@@ -7,6 +7,7 @@ account, and what Gradio could not read never reaches it.
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -20,8 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from domain.model.caller import SignedIn
 from entrypoints.access import SIGNED_IN
 from entrypoints.ui import bodies, forms, handing
-from entrypoints.ui.bodies import Body, steps_in
+from entrypoints.ui.bodies import Body, Received, steps_in
+from entrypoints.ui.caps import LAYERS
 from entrypoints.ui.files import AppFiles
+from entrypoints.ui.holding import Held, Holdings, must_fit
 from entrypoints.ui.keeping import GradioMemory
 from entrypoints.ui.logins import Account, Logins, Tab
 from entrypoints.ui.named_files import (
@@ -74,6 +77,7 @@ class Isolated:
     """Of the mount."""
     memory: GradioMemory
     logins: Logins
+    holdings: Holdings
     files: AppFiles
     uploads: UploadFolder
     server_functions: ServerFunctions
@@ -82,6 +86,8 @@ class Isolated:
     """Makes names of tabs that nobody can guess."""
     upload_limit: int
     """Bytes of one upload."""
+    inputs_limit: int
+    """Bytes of inputs that one account may have in memory."""
 
     async def leave(self, signed_in: SignedIn, tab: str) -> None:
         """For whoever made the tab's name, and does not come back to it."""
@@ -169,19 +175,21 @@ class _Request:
     # Events
 
     async def _join(self, api_name: str | None) -> None:
-        body, raw = await self._read_event()
+        body, read = await self._read_event()
         if api_name is not None:  # The short form, which knows no index and may leave out the tab.
             body.pop("fn_index", None)
             if body.get(_HASH) is None:
                 body[_HASH] = self._app.new_name()
         tab = self._tab(body.get(_HASH))
         fn = self._fn(tab.name, api_name, body)
-        await self._must_be_theirs(raw, fn, body)
-        with self._account.running(tab):
+        await self._must_be_theirs(read.raw, fn, body)
+        with self._account.running(tab), self._room_for(read.size):
             await self._account.use(tab)
             answer = await self._joined(fn, {**_handed(body), _HASH: tab.name})
             if answer.status == 200:
-                self._account.owns(json.loads(answer.body)["event_id"], tab)
+                event_id = json.loads(answer.body)["event_id"]
+                self._account.owns(event_id, tab)
+                self._held.keep(event_id, self._memory, read.size)
         await answer.pass_on(self._send)
 
     async def _call_by_names(self, api_name: str) -> None:
@@ -192,7 +200,7 @@ class _Request:
         if bodies.may_name_files(raw):
             named = named_by_any_of(fn.inputs, body.values())
             await self._files.must_be_allowed(self._signed_in, named)
-        with self._account.running(self._no_tab):
+        with self._account.running(self._no_tab), self._room_for(read.size):
             await self._account.make_room()
             answer = await self._joined(fn, handing.as_named_inputs(body))
             if answer.status == 200:
@@ -200,15 +208,16 @@ class _Request:
                 # Gradio takes the event for a tab of its own.
                 tab = Tab(self._memory, event_id, self._signed_in.session.id)
                 self._account.owns(event_id, tab)
+                self._held.keep(event_id, self._memory, read.size)
                 await self._account.use(tab)
         await answer.pass_on(self._send)
 
     async def _run(self, api_name: str) -> None:
-        body, raw = await self._read_event()
+        body, read = await self._read_event()
         tab = self._no_tab if body.get(_HASH) is None else self._tab(body[_HASH])
         fn = self._fn(tab.name or None, api_name, body)
-        await self._must_be_theirs(raw, fn, body)
-        with self._account.running(tab, is_direct=True):
+        await self._must_be_theirs(read.raw, fn, body)
+        with self._account.running(tab, is_direct=True), self._room_for(read.size):
             if tab.name:
                 await self._account.use(tab)
                 body[_HASH] = tab.name
@@ -226,11 +235,13 @@ class _Request:
         tab = self._tab_of(event_id)
         if not self._memory.is_streamed_to(event_id):
             raise HTTPException(404)
-        body, raw = await self._read_event()
+        body, read = await self._read_event()
         fn = self._memory.fn_of(event_id)
         _keep_drawings_apart(tab.name, fn, body["data"])
-        await self._must_be_theirs(raw, fn, body)
-        await self._go_on_with({**_handed(body), _HASH: tab.name, "event_id": event_id})
+        await self._must_be_theirs(read.raw, fn, body)
+        with self._room_for(read.size):
+            self._held.keep(event_id, self._memory, read.size)
+            await self._go_on_with({**_handed(body), _HASH: tab.name, "event_id": event_id})
 
     async def _cancel(self) -> None:
         body = (await bodies.received(self._receive)).body
@@ -249,10 +260,10 @@ class _Request:
     async def _component_server(self) -> None:
         if forms.is_form(self._scope):
             form = await forms.read(self._scope, self._receive)
-            fields, raw = form.fields, b""
+            fields, raw, size = form.fields, b"", form.size
         else:
             read = await bodies.received(self._receive)
-            form, fields, raw = None, read.body, read.raw
+            form, fields, raw, size = None, read.body, read.raw, read.size
         tab = self._tab(fields.get(_HASH))
         component, fn = self._server_function(tab, fields)
         if form is not None or bodies.may_name_files(raw):
@@ -261,7 +272,11 @@ class _Request:
         if form is not None and isinstance(fields.get("id"), str):
             # An ImageEditor keeps what is sent to it under the sender's name, for everybody.
             fields["id"] = within(tab.name, fields["id"], called="id")
-        with self._account.running(tab, is_direct=True):
+        drawings = None if form is None else getattr(component, "blob_storage", None)
+        if drawings is not None:
+            _must_be_a_layer(fields.get("index"))
+            must_fit(drawings, fields.get("id"), size)
+        with self._account.running(tab, is_direct=True), self._room_for(size):
             await self._account.use(tab)
             if form is not None:
                 upload = self._account.upload(self._app.logins.now(), limit=self._app.upload_limit)
@@ -277,6 +292,8 @@ class _Request:
                     if form is None
                     else await self._asked(*forms.written(form, fields))
                 )
+            if drawings is not None and fields.get("id") in drawings:
+                self._held.draws(drawings, fields["id"])
             is_list = isinstance(component, gr.FileExplorer) and fields["fn_name"] == "ls"
             if is_list and answer.status == 200:
                 shown = self._explored(component, fields.get("data"), json.loads(answer.body))
@@ -347,12 +364,20 @@ class _Request:
         """Raises HTTPException."""
         return self._account.tab_of(event_id, self._memory, self._signed_in.session.id)
 
-    async def _read_event(self) -> tuple[Body, bytes]:
+    @property
+    def _held(self) -> Held:
+        return self._app.holdings.of(self._signed_in.user.id)
+
+    def _room_for(self, size: int) -> AbstractContextManager[None]:
+        """Of an event's inputs in memory. Raises HTTPException."""
+        return self._held.room_for(size, limit=self._app.inputs_limit)
+
+    async def _read_event(self) -> tuple[Body, Received]:
         read = await bodies.received(self._receive)
         body = bodies.fields(read.body, bodies.EVENT)
         if "data" not in body:
             raise HTTPException(400, "data is missing: the list of the event's inputs.")
-        return body, read.raw
+        return body, read
 
     async def _must_be_theirs(self, raw: bytes, fn: Any, body: Body) -> None:
         """Refuse files of others before the event is queued, and with a status. Raises HTTPException."""
@@ -460,3 +485,9 @@ def _keep_drawings_apart(tab: str, fn: Any, values: Iterable[Any]) -> None:
         for value in values:
             if isinstance(value, dict) and value.get("id") is not None:
                 value["id"] = within(tab, value["id"], called="id")
+
+
+def _must_be_a_layer(index: object) -> None:
+    """Gradio makes room for as many layers as the number says, gigabytes of it. Raises HTTPException."""
+    if index not in {None, "", "null", *map(str, range(LAYERS))}:
+        raise HTTPException(400, f"A drawing has at most {LAYERS} layers.")

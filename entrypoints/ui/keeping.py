@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Final
 
 import gradio as gr
@@ -11,9 +12,11 @@ from gradio import caching
 from gradio.queueing import Queue
 from gradio.routes import App
 from gradio.server_messages import EventMessage
+from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import LRUCache
 
 from entrypoints.ui import caps
+from entrypoints.ui.holding import messages_of_caller
 from entrypoints.ui.logins import Keeper
 from entrypoints.ui.turns import Account
 
@@ -25,6 +28,40 @@ class Messages(LRUCache[str, "asyncio.Queue[EventMessage]"]):
 
     def __missing__(self, tab: str) -> "asyncio.Queue[EventMessage]":
         return asyncio.Queue()
+
+    def __setitem__(self, tab: str, messages: "asyncio.Queue[EventMessage]") -> None:
+        """In place of Gradio's own, one that knows how much it holds, and for whom."""
+        bounded = messages_of_caller(partial(self.pop, tab, None))
+        super().__setitem__(tab, messages if bounded is None else bounded)
+
+
+class _Unread(dict[int, Any]):
+    """Keeps nothing."""
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        pass
+
+
+class TabState(SessionState):
+    """What Gradio keeps for a tab, without the latest value of every component: some 50 MB for 1 MiB of JSON, which only
+    deep links read, and there are none here."""
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        super().__init__(blocks)
+        self.config_values = _Unread()
+
+    def _update_config(self, key: int) -> None:
+        pass
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        pass
+
+
+class TabStates(StateHolder):
+    def __getitem__(self, session_id: str) -> SessionState:
+        if session_id not in self.session_data:
+            self.session_data[session_id] = TabState(self.blocks)
+        return super().__getitem__(session_id)
 
 
 def replace_queue(demo: gr.Blocks, kind: Callable[..., Queue] = Queue) -> None:
@@ -45,6 +82,8 @@ class GradioMemory(Keeper):
     def __init__(self, demo: gr.Blocks, app: App) -> None:
         self._demo: Final[Any] = demo
         self._app: Final[Any] = app
+        app.state_holder = TabStates()  # type: ignore[no-untyped-call]
+        app.state_holder.set_blocks(demo)
         app.state_holder.capacity = caps.ALL_TABS
         self._queue.pending_messages_per_session = Messages(caps.ALL_TABS)
 

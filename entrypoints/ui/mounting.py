@@ -30,7 +30,7 @@ from entrypoints.ui.assets import Assets
 from entrypoints.ui.browser_state import PATH as CONFIG
 from entrypoints.ui.browser_state import BrowserStates
 from entrypoints.ui.calling import Calls, RunningEvents, is_served_no_longer
-from entrypoints.ui.caps import PLACES, THREADS
+from entrypoints.ui.caps import INPUTS, NODE, NODES, PLACES, THREADS
 from entrypoints.ui.claims import Claims
 from entrypoints.ui.document import Document, header, storage
 from entrypoints.ui.fair_queue import FairQueue
@@ -45,6 +45,7 @@ from entrypoints.ui.guard import (
     is_stream,
     try_events_first,
 )
+from entrypoints.ui.holding import Holdings
 from entrypoints.ui.info import PATH as INFO
 from entrypoints.ui.info import Described
 from entrypoints.ui.injection import InjectionRefused, inject_into
@@ -106,6 +107,7 @@ class UI:
     files: list[AppFiles] = field(default_factory=list)
     """Of the pages."""
     logins: Logins = field(default_factory=Logins)
+    holdings: Holdings = field(default_factory=Holdings)
     running: RunningEvents = field(default_factory=RunningEvents)
     threads: Threads = field(default_factory=lambda: Threads(THREADS))
     """Of all pages."""
@@ -249,12 +251,14 @@ def _mount_one(
         path=path,
         memory=GradioMemory(demo, cast("App", route.app)),
         logins=ui.logins,
+        holdings=ui.holdings,
         files=files,
         uploads=UploadFolder(demo=demo, path=get_upload_folder(), claims=ui.claims),
         server_functions=ServerFunctions(calls, path),
         threads=threads,
         new_name=new_nonce,
         upload_limit=addresses.upload_limit,
+        inputs_limit=INPUTS * (addresses.body_limit + NODES * NODE),
     )
     described = Described(isolated, demo)
     guarded = _Guarded(

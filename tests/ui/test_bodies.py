@@ -106,8 +106,8 @@ def ways_with(house: House, value: str) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("value", "status", "says"),
     [
-        ("[" + "[]," * (NODES // 2) + "0]", 413, "500,000 values"),
-        ("{" + '"a":0,' * (NODES // 2) + '"b":0}', 413, "500,000 values"),
+        ("[" + "[]," * (NODES // 2) + "0]", 413, f"{NODES:,} values"),
+        ("{" + '"a":0,' * (NODES // 2) + '"b":0}', 413, f"{NODES:,} values"),
         ("[" * DEEPEST + "]" * DEEPEST, 400, "100 levels"),
         ('{"a":' * DEEPEST + "0" + "}" * DEEPEST, 400, "100 levels"),
     ],
@@ -135,7 +135,7 @@ async def test_of_a_stream_that_is_too_much_the_rest_is_not_waited_for() -> None
     with pytest.raises(Exception, match="413"):
         await bodies.received(receive)
 
-    assert sent == NODES // 20_000
+    assert sent == NODES // 20_000 + 1
 
 
 # Enough

@@ -1,0 +1,350 @@
+"""What Gradio keeps in memory: nothing of the inputs once an event is over, and for one account so many bytes at a time."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final, cast
+
+import gradio as gr
+import httpx
+import pytest
+
+from entrypoints.ui import caps
+from entrypoints.ui.holding import Held
+from entrypoints.ui.sdk import Page
+from entrypoints.ui.slugs import slug_of
+from tests.ui.attacks import API, index_of, is_problem, joins, tag
+from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
+from tests.ui.test_caps import settled
+
+MB: Final = 1024 * 1024
+
+
+class App:
+    """Its callbacks wait until they are told to go on."""
+
+    def __init__(self) -> None:
+        self.go_on, self.running = asyncio.Event(), asyncio.Event()
+        self.got: list[Any] = []
+
+    def demo(self) -> gr.Blocks:
+        def take(value: Any) -> str:
+            self.got.append(value)
+            return "taken"
+
+        async def wait(value: Any) -> str:
+            self.running.set()
+            await self.go_on.wait()
+            return str(len(value))
+
+        def answer(size: float) -> str:
+            return "x" * int(size)
+
+        def grow(size: float) -> Any:
+            for number in range(20):
+                yield str(number) * int(size)
+
+        with gr.Blocks() as demo:
+            button, given, out = gr.Button(), gr.JSON(), gr.Textbox()
+            button.click(take, given, out, api_name="take")
+            button.click(wait, given, out, api_name="wait", concurrency_limit=2)
+            button.click(answer, gr.Number(), out, api_name="answer")
+            button.click(grow, gr.Number(), out, api_name="grow")
+            gr.ImageEditor()
+        return cast("gr.Blocks", demo)
+
+
+@pytest.fixture
+def app() -> App:
+    return App()
+
+
+@pytest.fixture
+async def house(mounted: Mounts, app: App) -> AsyncIterator[House]:
+    yield await mounted(app.demo(), body_limit_mb=1)
+    app.go_on.set()
+
+
+@pytest.fixture
+async def ada(house: House) -> Browser:
+    return await house.signed_in()
+
+
+def held_by(house: House, browser: Browser) -> Held:
+    assert browser.session is not None
+    return house.pages.holdings.of(browser.session.user_id)
+
+
+# Nothing once it is over
+
+
+async def test_of_the_inputs_of_an_event_nothing_is_kept_once_it_is_over(
+    house: House, ada: Browser, app: App
+) -> None:
+    value = [["of", "Ada"]]
+    await joins(ada, house, "take", value, tab="mine")
+    assert completed(await ada.told("mine"))["success"]
+    await ada.http.post(f"{API}/run/take", json={"data": [value], "session_hash": "mine"})
+    await ada.http.post(f"{API}/call/take", json={"data": [value]})
+    await settled(house)
+    assert [got == value for got in app.got] == [True] * 3
+
+    kept = [got[0] for got in app.got]
+    app.got.clear()
+    gc.collect()
+
+    assert [gc.get_referrers(row) for row in kept] == [[kept]] * 3
+
+
+async def test_what_an_author_keeps_for_a_tab_stays(mounted: Mounts) -> None:
+    def count(so_far: list[int], name: str) -> Any:
+        return [*so_far, 1], gr.Dropdown(choices=[name, "b"], value=name, label=name)
+
+    def choose(so_far: list[int], name: str) -> str:
+        return f"{name} {len(so_far)}"
+
+    with gr.Blocks() as demo:
+        kept, out, choice = gr.State([]), gr.Textbox(), gr.Dropdown(choices=["a"])
+        gr.Button().click(count, [kept, out], [kept, choice], api_name="count")
+        gr.Button().click(choose, [kept, choice], out, api_name="choose")
+    house = await mounted(demo)
+    ada = await house.signed_in()
+
+    for number in range(3):
+        await joins(ada, house, "count", None, f"c{number}", tab="mine")
+        updated = completed(await ada.told("mine"))["output"]["data"][1]
+        assert updated["value"] == f"c{number}"
+        assert updated["label"] == f"c{number}"
+    await joins(ada, house, "choose", None, "c2", tab="mine")
+
+    assert completed(await ada.told("mine"))["output"]["data"] == ["c2 3"]
+
+
+def test_nothing_else_in_gradio_reads_what_is_not_kept() -> None:
+    """A deep link does, and has no address here."""
+    folder = Path(gr.__file__).parent
+    found = {
+        str(file.relative_to(folder)): text.count("config_values") + text.count("].components")
+        for file in folder.rglob("*.py")
+        if "config_values" in (text := file.read_text(errors="replace")) or "].components" in text
+    }
+
+    assert found == {"state_holder.py": 8, "routes.py": 1}
+
+
+# Inputs
+
+
+def largest() -> Any:
+    return [[0] * 1000] * 440
+
+
+async def joined(
+    browser: Browser, house: House, value: Any, *, path: str = "queue/join", tab: str = "mine"
+) -> httpx.Response:
+    page = {"data": [value], "fn_index": index_of(house, "wait"), "session_hash": tab}
+    body = {"value": value} if path.startswith("call/v2") else page
+    return await browser.http.post(f"{API}/{path}", json=body)
+
+
+@pytest.mark.asvs("15.2.2")
+async def test_inputs_of_one_account_are_bounded_over_all_it_signs_in_with(
+    house: House, ada: Browser, app: App
+) -> None:
+    phone, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    program = house.program(await house.makes_token())
+
+    taken = [await joined(ada, house, largest(), tab=f"of{n}") for n in range(3)]
+    taken += [await joined(phone, house, largest()), await joined(program, house, largest())]
+    refused = [
+        await joined(who, house, largest(), path=path, tab="more")
+        for who in (ada, phone, program)
+        for path in ("queue/join", "call/wait", "call/v2/wait", "run/wait")
+    ]
+
+    assert [answer.status_code for answer in taken] == [200] * 5
+    assert all(is_problem(answer, 429) for answer in refused)
+    assert "take 138 MB of" in refused[0].json()["detail"]
+    assert (await joined(bob, house, largest())).status_code == 200
+    assert (await joined(ada, house, [], tab="small")).status_code == 200
+    app.go_on.set()
+    await settled(house)
+    assert (await joined(ada, house, largest(), tab="later")).status_code == 200
+
+
+async def test_inputs_count_in_all_apps_together(mounted: Mounts, app: App) -> None:
+    other = Page(demo=App().demo(), title="Other")
+    house = await mounted(app.demo(), body_limit_mb=1, others=[other])
+    ada = await house.signed_in()
+    for number in range(5):
+        await joined(ada, house, largest(), tab=f"of{number}")
+
+    there = await ada.http.post(
+        f"{GRADIO}/{slug_of('Other')}/gradio_api/run/take", json={"data": [largest()]}
+    )
+    app.go_on.set()
+
+    assert is_problem(there, 429)
+
+
+async def test_inputs_past_the_queue_count_until_they_are_answered(
+    house: House, ada: Browser, app: App
+) -> None:
+    runs = [asyncio.create_task(joined(ada, house, largest(), path="run/wait")) for _ in range(5)]
+    for _ in range(2000):
+        if held_by(house, ada).arriving > 5 * caps.NODE * 440_000:
+            break
+        await asyncio.sleep(0.005)
+
+    refused = await joined(ada, house, largest())
+    app.go_on.set()
+
+    assert is_problem(refused, 429)
+    assert [(await run).status_code for run in runs] == [200] * 5
+    assert held_by(house, ada).is_empty()
+
+
+# Outputs
+
+
+def unread(house: House) -> dict[str, int]:
+    messages: Any = house.demo._queue.pending_messages_per_session
+    return {tab.partition(".")[0]: queue.qsize() for tab, queue in messages.items()}
+
+
+async def ends(house: House, browser: Browser, size: int, tab: str) -> None:
+    await joins(browser, house, "answer", size, tab=tab)
+    await settled(house)
+
+
+async def test_outputs_that_nobody_reads_go_when_there_are_too_many(
+    house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caps, "UNREAD", 10 * MB)
+    phone, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    await ends(house, bob, 9 * MB, "his")
+    await ends(house, ada, 4 * MB, "first")
+    await ends(house, phone, 4 * MB, "second")
+
+    assert {tab for tab, count in unread(house).items() if count} == {"his", "first", "second"}
+    await ends(house, ada, 4 * MB, "third")
+
+    assert {tab for tab, count in unread(house).items() if count} == {"his", "second", "third"}
+    assert "session_not_found" in await ada.stream("first")
+    assert len(completed(await phone.told("second"))["output"]["data"][0]) == 4 * MB
+    assert len(completed(await bob.told("his"))["output"]["data"][0]) == 9 * MB
+    assert 4 * MB < held_by(house, ada).outputs < 5 * MB
+
+
+async def test_one_output_may_have_any_size(
+    house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caps, "UNREAD", MB)
+
+    last = completed(await ada.runs("answer", 5 * MB))
+
+    assert len(last["output"]["data"][0]) == 5 * MB
+    assert held_by(house, ada).outputs == 0
+
+
+async def test_a_stream_that_is_read_is_not_cut_however_much_it_says(
+    house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caps, "UNREAD", MB)
+
+    told = await ada.runs("grow", MB // 2)
+
+    assert sum(message["msg"] == "process_generating" for message in told) == 20
+    assert completed(told)["success"]
+
+
+async def test_what_an_event_goes_on_saying_to_nobody_is_bounded(
+    house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caps, "UNREAD", MB)
+
+    await joins(ada, house, "grow", MB // 4, tab="mine")
+    await settled(house)
+
+    assert held_by(house, ada).outputs <= MB
+    assert "mine" not in unread(house)
+
+
+async def test_outputs_that_nobody_reads_go_after_a_while(
+    house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caps, "UNREAD_FOR", 0.05)
+    await ends(house, ada, 1000, "mine")
+
+    for _ in range(2000):
+        if held_by(house, ada).is_empty():
+            break
+        await asyncio.sleep(0.005)
+
+    assert held_by(house, ada).is_empty()
+    assert "mine" not in unread(house)
+
+
+async def test_of_a_tab_that_is_left_no_outputs_count(house: House, ada: Browser) -> None:
+    await ends(house, ada, MB, "mine")
+    assert held_by(house, ada).outputs > MB
+
+    await house.ends(ada)
+    logins = house.pages.logins
+    await logins.forget(await house.app.ended_sessions(logins.sessions()))
+
+    assert held_by(house, ada).is_empty()
+
+
+# Drawings
+
+
+async def draws(
+    house: House, browser: Browser, name: str, size: int, *, index: str = "null", tab: str = "mine"
+) -> httpx.Response:
+    number = next(n for n, block in house.demo.blocks.items() if isinstance(block, gr.ImageEditor))
+    fields = {"type": "composite" if index == "null" else "layer", "index": index, "id": name}
+    fields |= {"component_id": str(number), "fn_name": "accept_blobs", "session_hash": tab}
+    return await browser.http.post(
+        f"{API}/component_server", data=fields, files={"file": ("blob", b"x" * size)}
+    )
+
+
+def drawn(house: House) -> dict[str, Any]:
+    editor: Any = next(b for b in house.demo.blocks.values() if isinstance(b, gr.ImageEditor))
+    return {name.partition(".")[0]: drawing for name, drawing in editor.blob_storage.items()}
+
+
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.parametrize("index", ["100", "2000000000", "-1", "1e9", "\uff19", "1_0", " 1"])
+async def test_no_room_is_made_for_layers_that_a_number_says(
+    house: House, ada: Browser, index: str
+) -> None:
+    refused = await draws(house, ada, "a", 10, index=index)
+
+    assert is_problem(refused, 400)
+    assert "100 layers" in refused.json()["detail"]
+    assert drawn(house) == {}
+    assert (await draws(house, ada, "a", 10, index="99")).status_code == 200
+    assert len(drawn(house)["a"].layers) == 100
+
+
+async def test_of_drawings_that_no_event_takes_the_oldest_go(
+    house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caps, "DRAWINGS", 250_000)
+    phone, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+
+    await draws(house, bob, "his", 100_000)
+    for who, name in ((ada, "a"), (phone, "b"), (ada, "c")):
+        assert (await draws(house, who, name, 100_000)).status_code == 200
+    assert set(drawn(house)) == {"his", "b", "c"}
+
+    assert (await draws(house, phone, "b", 100_000, index="0")).status_code == 200
+    assert set(drawn(house)) == {"his", "b"}
+    one_more = await draws(house, phone, "b", 100_000, index="1")
+
+    assert is_problem(one_more, 413)
+    assert len(drawn(house)["b"].layers) == 1
+    assert tag(ada) != tag(phone)
