@@ -66,7 +66,8 @@ def _value(value: Any) -> Any:
 
 def _reading(original: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Any]]:
     async def json(self: Request) -> Any:
-        return self.scope[_READ] if _READ in self.scope else await original(self)
+        # Taken out: the request outlives its event, and would keep the body.
+        return self.scope.pop(_READ) if _READ in self.scope else await original(self)
 
     return json
 
