@@ -27,7 +27,7 @@ class RecogniseAgain(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     who: Literal["anyone", "signed in", "nobody"]
-    """`nobody`: the address answers 404 to all."""
+    """`nobody`: the address asks for a session like those that are there, and then answers 404 to all."""
     roles: frozenset[str] = frozenset()
     """Of those who are signed in, only whoever has one of these; all when empty."""
     is_activity: bool = True
@@ -40,6 +40,8 @@ class Access:
     """Bytes; more is 413 before any of it is used."""
     is_for_programs: bool = False
     """Whether only programs come here: one without a token is told that it needs one (RFC 6750)."""
+    may_be_framed: bool = False
+    """Whether pages of other addresses may show it in a frame, as its own policy says."""
     refusal: Mapping[str, Any] = field(default_factory=dict)
     """Members added to the problem document of a 401, for a front end that looks for them."""
 

@@ -14,6 +14,12 @@ _OF_THE_BODY: Final = frozenset({b"content-length", b"content-type", b"transfer-
 _OF_THE_ANSWER: Final = frozenset({b"accept", b"accept-encoding", b"range"})
 
 
+def origin_of(scope: Scope) -> str:
+    """As the gate has it: from the settings, or one of the hosts it lets in."""
+    host = next(value for name, value in scope["headers"] if name == b"host")
+    return f"{scope['scheme']}://{host.decode('latin-1')}"
+
+
 @dataclass(slots=True)
 class Answered:
     """What was answered; of a body larger than `limit` bytes nothing is kept."""
@@ -53,9 +59,7 @@ class Inside:
 
     @property
     def origin(self) -> str:
-        """As the gate has it: from the settings, or one of the hosts it lets in."""
-        host = next(value for name, value in self.scope["headers"] if name == b"host")
-        return f"{self.scope['scheme']}://{host.decode('latin-1')}"
+        return origin_of(self.scope)
 
     async def post(self, address: str, body: bytes, content_type: bytes = _JSON) -> Answered:
         """Raises HTTPException and DomainError, as whatever refuses it does."""

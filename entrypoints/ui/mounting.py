@@ -36,6 +36,7 @@ from entrypoints.ui.document import Document, header, storage
 from entrypoints.ui.fair_queue import FairQueue
 from entrypoints.ui.files import AppFiles
 from entrypoints.ui.gradio_files import let_show
+from entrypoints.ui.filtering import FilteredHeaders, without_credentials
 from entrypoints.ui.guard import (
     MB,
     GradioAddresses,
@@ -43,18 +44,21 @@ from entrypoints.ui.guard import (
     is_mcp,
     is_queue_stream,
     is_stream,
+    shared_below_a_name,
     try_events_first,
 )
 from entrypoints.ui.holding import Holdings
 from entrypoints.ui.info import PATH as INFO
 from entrypoints.ui.info import Described
 from entrypoints.ui.injection import InjectionRefused, inject_into
+from entrypoints.ui.inside import origin_of
 from entrypoints.ui.isolation import Isolated
 from entrypoints.ui.keeping import GradioMemory, replace_queue
 from entrypoints.ui.launching import options_of
 from entrypoints.ui.logins import Logins
 from entrypoints.ui.mcp import McpServer
-from entrypoints.ui.policy import SourceRefused, policy_of
+from entrypoints.ui.media_types import FilePolicies
+from entrypoints.ui.policy import Policy, SourceRefused, policy_of
 from entrypoints.ui.private_places import PrivatePlaces
 from entrypoints.ui.roles import must_have_one_of, must_see, roles_of
 from entrypoints.ui.sdk import Page, PageRefused
@@ -115,11 +119,16 @@ class UI:
     """Set when the server is told to stop: open streams end then."""
 
     def access(self, method: str, path: str) -> Access:
-        rest = path[len(self.settings.ui_path) + 1 :]
-        mounted = self._by_slug.get(rest.partition("/")[0], self.pages[0])
-        if not path.startswith(f"{mounted.path}/"):
-            return Access(who="signed in", body_limit=0)
-        return mounted.addresses.access(method, path[len(mounted.path) :])
+        """An address below a name that no page has asks what it would below a page's, so that strangers see no
+        difference."""
+        below = path[len(self.settings.ui_path) :]
+        name, slash, rest = below[1:].partition("/")
+        mounted = self._by_slug.get(name)
+        if mounted is not None and slash:
+            return mounted.addresses.access(method, f"/{rest}")
+        addresses = self.pages[0].addresses
+        asked = addresses.access(method, below)
+        return addresses.access_to_no_page(method, f"/{rest}") if asked.who == "nobody" else asked
 
     def links_for(self, user: User) -> list[tuple[str, str]]:
         """Titles and addresses of the pages that are there for this user."""
@@ -169,6 +178,10 @@ def mount(
             for page, path in zip([home, *others], paths, strict=True)
         ],
     )
+    for (
+        page
+    ) in pages:  # One number for all of them: it is told to strangers, also where there is no page.
+        page.demo.app_id = home.demo.app_id
     calls = Calls(app=app, running=ui.running)
     with ExitStack() as if_one_is_refused:
         for mounted in ui.pages:  # The last one mounted is tried first.
@@ -203,6 +216,7 @@ def _addresses(
         # Gradio itself would lead to the root of the host.
         moved={**moved, **{f"/{route}/": f"{path}/{route}" for route in routes}},
         has_mcp=settings.mcp,
+        may_be_framed="frame-ancestors" in page.csp,
     )
 
 
@@ -246,8 +260,11 @@ def _mount_one(
     calls.wrap(demo, place=path, needs_state=_needs_state, check=partial(_must_be_for, mounted))
     handing.wrap(demo)
     pixels.wrap(demo, limit=ui.settings.image_pixels)
+    framers = [source for source in policy.directives["frame-ancestors"] if source != "'none'"]
     isolated = Isolated(
-        inner=route.app,
+        inner=FilteredHeaders(
+            route.app, path=path, addresses=addresses, policies=FilePolicies.framed_by(framers)
+        ),
         path=path,
         memory=GradioMemory(demo, cast("App", route.app)),
         logins=ui.logins,
@@ -320,16 +337,15 @@ _ENDPOINT: Final = "violations"
 """The name that a page's policy and its header give to the address for reports."""
 
 
-def _policy(page: Page, settings: Settings) -> tuple[bytes, bytes]:
+def _policy(page: Page, settings: Settings) -> Policy:
     reporting = {"report-uri": (CSP_REPORTS,)}
     # Over http Chromium knows no endpoints, and with report-to it would not use report-uri either.
     if settings.is_https:
         reporting["report-to"] = (_ENDPOINT,)
     try:
-        policy = policy_of(page.demo, page.csp, reporting=reporting)
+        return policy_of(page.demo, page.csp, reporting=reporting)
     except SourceRefused as error:
         raise PageRefused(f"The csp= of the page {page.title!r}: {error}.") from error
-    return policy.around_nonce()
 
 
 def _email(request: HTTPConnection) -> str | None:
@@ -394,10 +410,10 @@ class _Guarded:
         browser_storage: BrowserStorage,
         ui: UI,
         new_nonce: Callable[[], str],
-        policy: tuple[bytes, bytes],
+        policy: Policy,
     ) -> None:
         self._inner = inner
-        self._policy = policy
+        self._policy = policy.below(mounted.path)
         endpoint = (b"reporting-endpoints", f'{_ENDPOINT}="{CSP_REPORTS}"'.encode())
         self._headers = [endpoint] if ui.settings.is_https else []
         self._described = described
@@ -405,6 +421,7 @@ class _Guarded:
         self._browser_storage = browser_storage
         self._prefix = len(mounted.path)
         self._here = f"{mounted.path}/"
+        self._is_home = mounted is ui.pages[0]
         self._addresses = mounted.addresses
         self._ui = ui
         self._new_nonce = new_nonce
@@ -417,7 +434,18 @@ class _Guarded:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
+        scope = without_credentials(scope)
+        if self._is_home:
+            scope = self._without_a_name(scope)
         await answer_with(self._answer, scope, receive, send)
+
+    def _without_a_name(self, scope: Scope) -> Scope:
+        """The same address below the HomePage, for what is the same below every name."""
+        shared = shared_below_a_name(scope["path"][self._prefix :])
+        if shared is None:
+            return scope
+        path = self._here + shared.removeprefix("/")
+        return {**scope, "path": path, "raw_path": path.encode("utf-8", "surrogatepass")}
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"][self._prefix :]
@@ -471,7 +499,7 @@ class _Guarded:
             first=storage(owner=owner, script=self._storage_script),
             header=bar,
             nonce=self._new_nonce(),
-            policy=self._policy,
+            policy=self._policy.at(origin_of(scope)),
             more=self._headers,
             seen=seen,
         )

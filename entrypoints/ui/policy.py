@@ -4,12 +4,13 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import gradio as gr
 from gradio.blocks import Block
@@ -18,19 +19,24 @@ from gradio.components.native_plot import NativePlot
 Sources = tuple[str, ...]
 Widening = Mapping[str, str | Sequence[str]]
 
+SELF: Final = "'self'"
 EVAL: Final = "'unsafe-eval'"
 WASM: Final = "'wasm-unsafe-eval'"
 NONCE: Final = "'nonce-{}'"
+OWN_SCRIPTS: Final = "{scripts}"
+OWN_FILES: Final = "{files}"
+"""Stand for addresses below the page's mount, which a policy can only name with the origin that a request came to."""
 
 ALWAYS: Final[Mapping[str, Sources]] = {
     "default-src": ("'none'",),
-    "script-src": ("'self'", NONCE),
+    "script-src": (OWN_SCRIPTS, NONCE),
     "style-src": ("'self'", "'unsafe-inline'"),
     "img-src": ("'self'", "data:", "blob:"),
     "font-src": ("'self'", "data:"),
     "connect-src": ("'self'",),
     "media-src": ("'self'", "blob:", "data:"),
-    "worker-src": ("'self'", "blob:"),
+    "worker-src": (OWN_SCRIPTS, "blob:"),
+    "frame-src": (OWN_FILES,),
     "manifest-src": ("'self'",),
     "base-uri": ("'self'",),
     "form-action": ("'self'",),
@@ -51,13 +57,21 @@ NEEDS: Final[Mapping[type[Block], str]] = {
 DRAWN_BY_EVAL: Final = ("altair", "plotly")
 """Libraries whose figures in a gr.Plot may need it: Altair's all, Plotly's those that draw with WebGL."""
 
-WIDENED: Final = frozenset(ALWAYS.keys() - {"base-uri"} | {"child-src", "frame-src"})
+WIDENED: Final = frozenset(ALWAYS.keys() - {"base-uri"} | {"child-src"})
 _STRICT: Final = frozenset(
     {"script-src", "default-src", "object-src", "worker-src", "child-src", "frame-ancestors"}
 )
 """Where a source for everybody would be no policy any more."""
+_RUN: Final = frozenset({"script-src", "worker-src"})
+"""Where `'self'` means Gradio's own scripts: what else this service gives out is data."""
+_FOR_FRAMES_TOO: Final = frozenset({"child-src", "default-src"})
+"""What a browser takes for frames where a policy has no `frame-src`; ours always have one."""
+_NAMEABLE: Final = re.compile(
+    r"https?://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]+)?", re.ASCII | re.IGNORECASE
+)
+"""Origins that a policy can name: there is no way to write an IPv6 address."""
 
-_KEYWORDS: Final = frozenset({"'self'", EVAL, WASM, "'unsafe-inline'"})
+_KEYWORDS: Final = frozenset({SELF, EVAL, WASM, "'unsafe-inline'"})
 _HASH: Final = re.compile(r"'sha(256|384|512)-[A-Za-z0-9+/]{43,86}={0,2}'")
 _SCHEMES: Final = frozenset({"data:", "blob:", "mediastream:", "https:", "wss:"})
 _HOST: Final = re.compile(
@@ -81,18 +95,45 @@ class Policy:
         kept = tuple(source for source in both if source != "'none'") or both
         return type(self)(directives={**self.directives, directive: kept})
 
-    def around_nonce(self) -> tuple[bytes, bytes]:
-        """The header's value, before and after the nonce: a request only puts its own in between."""
+    def below(self, path: str) -> "PagePolicy":
         text = "; ".join(" ".join((name, *sources)) for name, sources in self.directives.items())
-        before, _, after = text.partition("{}")
-        return before.encode("ascii"), after.encode("ascii")
+        return PagePolicy(text=text, path=path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagePolicy:
+    """The policy of an app's pages at their place."""
+
+    text: str
+    path: str
+    """Of the mount."""
+
+    def at(self, origin: str) -> tuple[bytes, bytes]:
+        """The header's value, before and after the nonce: a request only puts its own in between. `origin` is ours, as the
+        gate has it."""
+        return _around_nonce(self.text, self.path, origin)
+
+
+@lru_cache(maxsize=1024)
+def _around_nonce(text: str, path: str, origin: str) -> tuple[bytes, bytes]:
+    text = text.replace(OWN_SCRIPTS, own_sources(origin, path, "assets", "static"))
+    text = text.replace(OWN_FILES, own_sources(origin, path, "gradio_api"))
+    before, _, after = text.partition("{}")
+    return before.encode("ascii"), after.encode("ascii")
+
+
+def own_sources(origin: str, path: str, *folders: str) -> str:
+    """Folders of the mount at `path` as sources of a policy. Where no policy can name the origin, all of it."""
+    if not _NAMEABLE.fullmatch(origin):
+        return SELF
+    return " ".join(f"{origin}{quote(path)}/{folder}/" for folder in folders)
 
 
 def policy_of(demo: gr.Blocks, csp: Widening, *, reporting: Mapping[str, Sources]) -> Policy:
     """Once Gradio has mounted the app. `reporting`: directives that say where violations are told.
     Raises SourceRefused."""
     policy = Policy(directives={**ALWAYS, **reporting})
-    widened = {name: _checked(name, sources) for name, sources in csp.items()}
+    widened = {name: _in_place(name, _checked(name, sources)) for name, sources in csp.items()}
     policy = policy.allowing("script-src", sorted(_needed(demo)))
     # What is only built or drawn later may need what any component needs, and a blank page would tell its author less
     # than a policy that is too wide; whoever names script-src has decided.
@@ -102,6 +143,8 @@ def policy_of(demo: gr.Blocks, csp: Widening, *, reporting: Mapping[str, Sources
         policy = policy.allowing(directive, [source])
     for directive, sources in widened.items():
         policy = policy.allowing(directive, sources)
+        if directive in _FOR_FRAMES_TOO:
+            policy = policy.allowing("frame-src", sources)
     return policy
 
 
@@ -183,6 +226,12 @@ def _checked(directive: str, sources: Any) -> Sources:
         if reason:
             raise SourceRefused(f"{source!r} in {directive} {reason}")
     return listed
+
+
+def _in_place(directive: str, sources: Sources) -> Sources:
+    if directive not in _RUN:
+        return sources
+    return tuple(OWN_SCRIPTS if source == SELF else source for source in sources)
 
 
 def _refused(directive: str, source: Any) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from functools import partial
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -33,7 +32,7 @@ from entrypoints.web.hosts import Hosts, Origin
 from entrypoints.web.limits import counted, must_fit
 from entrypoints.web.logs import RequestLine
 from entrypoints.web.next_page import sign_in_address
-from entrypoints.web.origins import SAFE, must_be_from_here
+from entrypoints.web.origins import SAFE, is_embedded, must_be_from_here
 from entrypoints.web.pages import Pages
 from entrypoints.web.problems import PROBLEM_JSON, Problem, Refused, refusal, wants_page
 from entrypoints.web.proxies import SCRUBBED, Proxies
@@ -54,6 +53,7 @@ _READ: Final = frozenset(
         b"host",
         b"origin",
         b"referer",
+        b"sec-fetch-dest",
         b"sec-fetch-mode",
         b"sec-fetch-site",
         b"transfer-encoding",
@@ -144,12 +144,21 @@ class Gate:
             self._must_be_from_here(here, headers, cookies)
         rule = self._access(method, path)
         is_ours = not path.startswith(self._below)
-        if rule.who == "nobody" or (is_ours and not is_plain(path, scope.get("raw_path") or b"")):
+        if is_ours and not is_plain(path, scope.get("raw_path") or b""):
             raise refusal(404, "not-found", "Not found", "There is nothing at this address.")
+        is_embedded = self._is_embedded(method, rule, headers, cookies)
         receive = _limited(receive, method, headers, rule.body_limit)
         line.is_quiet = rule.is_quiet or (rule.who == "anyone" and not rule.asks_store)
         recognise = self._recognises(rule, headers, cookies)
-        signed_in = line.signed_in = await self._who(recognise, rule, scope, headers)
+        is_refused = is_embedded or rule.who == "nobody"
+        is_activity = rule.is_activity and not is_refused and b"x-gradioapp-passive" not in headers
+        signed_in = line.signed_in = await self._who(
+            recognise, rule, scope, headers, is_activity=is_activity
+        )
+        if rule.who == "nobody":  # Only now, so that strangers cannot tell which pages there are.
+            raise refusal(404, "not-found", "Not found", "There is nothing at this address.")
+        if is_embedded:
+            raise Refused(_EMBEDDED)
         if signed_in is not None:
             _must_have_a_role(signed_in, rule, line)
         state = {
@@ -174,9 +183,9 @@ class Gate:
         bearer = bearer_in(headers.get(b"authorization", ""))
         if bearer is not None:
             headers.pop(b"accept", None)  # A program asks, whatever it says it would like to see.
-            return _nobody if rule.who == "anyone" else partial(self._recognise_token, bearer)
+            return _nobody if rule.who == "anyone" else _again(self._recognise_token, bearer)
         token = self._cookie.value_in(cookies)
-        return partial(self._recognise, token) if token else _nobody
+        return _again(self._recognise, token) if token else _nobody
 
     def _came_to(self, path: str, host: str | None, scheme: str) -> Origin:
         if path in PROBES:
@@ -194,15 +203,35 @@ class Gate:
             has_requested_with=b"x-requested-with" in headers,
         )
 
+    def _is_embedded(
+        self, method: str, rule: Access, headers: dict[bytes, str], cookies: str
+    ) -> bool:
+        """Open addresses apart, and requests that bring a token instead of our cookie, which no other page can send."""
+        if method not in SAFE or rule.who == "anyone":
+            return False
+        if b"authorization" in headers and not self._cookie.is_in(cookies):
+            return False
+        return is_embedded(
+            fetch_site=headers.get(b"sec-fetch-site"),
+            fetch_mode=headers.get(b"sec-fetch-mode"),
+            fetch_dest=headers.get(b"sec-fetch-dest"),
+            may_be_framed=rule.may_be_framed,
+        )
+
     async def _who(
-        self, recognise: RecogniseAgain, rule: Access, scope: Scope, headers: dict[bytes, str]
+        self,
+        recognise: RecogniseAgain,
+        rule: Access,
+        scope: Scope,
+        headers: dict[bytes, str],
+        *,
+        is_activity: bool,
     ) -> SignedIn | None:
         """Raises Refused; a store that does not answer makes nobody anonymous (ASVS 16.5.3)."""
         is_open = rule.who == "anyone"
         if is_open and not rule.asks_store:
             return None
         try:
-            is_activity = rule.is_activity and b"x-gradioapp-passive" not in headers
             return await recognise(activity=is_activity)
         except AccessTokenEnded as error:
             raise Refused(problem_of(error)) from error
@@ -252,12 +281,27 @@ class Gate:
             await answer.replace(problem.status, said, problem.document(line.request_id))
 
 
+_EMBEDDED: Final = Problem(
+    status=403,
+    kind="foreign-origin",
+    title="Not from here",
+    detail="A page of another address may link to this one, and not load it into itself. Open this address in a tab.",
+)
 _FAULT: Final = Problem(
     status=500,
     kind="fault",
     title="Something went wrong",
     detail="The service made a mistake, which has been logged. Report the request's number if it happens again.",
 )
+
+
+def _again(recognise: Recognises, token: str) -> RecogniseAgain:
+    """A function, and not a `partial`, whose text would show the token wherever an app prints its request."""
+
+    async def again(*, activity: bool) -> SignedIn:
+        return await recognise(token, activity=activity)
+
+    return again
 
 
 async def _nobody(*, activity: bool) -> SignedIn:  # noqa: ARG001 -- The protocol's signature.

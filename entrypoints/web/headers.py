@@ -24,37 +24,53 @@ _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDoma
 _DROPPED: Final = frozenset({*_ALWAYS, _HSTS[0], b"server", b"x-powered-by", b"x-request-id"})
 
 _POLICY: Final = b"content-security-policy"
+_FRAMERS: Final = b"frame-ancestors "
 _UNFRAMED: Final = b"frame-ancestors 'none'"
+_SANDBOX: Final = b"sandbox "
 _CACHE: Final = b"cache-control"
 _TYPE: Final = b"content-type"
+_SCRIPTS: Final = frozenset({b"text/javascript", b"application/javascript"})
+"""Types of our own scripts and of Gradio's; files of apps have none of them."""
 
 
 class Dressing:
     def __init__(self, settings: Settings) -> None:
-        self._always: Headers = [*_ALWAYS.items(), *([_HSTS] if settings.is_https else [])]
-        self._always_framed = [pair for pair in self._always if pair[0] != b"x-frame-options"]
+        always = dict([*_ALWAYS.items(), *([_HSTS] if settings.is_https else [])])
+        self._always: Headers = list(always.items())
+        # The old header knows no list: where a policy names who may frame an answer, it would say the opposite.
+        del always[b"x-frame-options"]
+        self._framed: Headers = list(always.items())
+        # By the HTML standard a sandboxed document with such a header is not shown at all.
+        del always[b"cross-origin-opener-policy"]
+        self._sandboxed: Headers = list(always.items())
 
     def dressed(self, headers: Headers, request_id: bytes) -> Headers:
         """With ours, and without what an answer must not say. A policy or caching rule it came with stays: without one,
         nobody keeps it, and it may do nothing."""
         kept: Headers = []
-        has_policy = has_rule = is_framed = False
+        policy: bytes | None = None
+        is_script = has_rule = False
         for pair in headers:
             name = pair[0].lower()
             if name in _DROPPED or name.startswith(b"access-control-"):
                 continue
-            # A script has no use for a policy, except as a worker, which then lacks what its page allows.
-            if name == _POLICY or (name == _TYPE and b"javascript" in pair[1]):
-                has_policy = True
-                is_framed = b"frame-ancestors " in pair[1] and _UNFRAMED not in pair[1]
+            if name == _POLICY:
+                policy = pair[1]
+            elif name == _TYPE:
+                is_script = pair[1].partition(b";")[0] in _SCRIPTS
             elif name == _CACHE:
                 has_rule = True
             kept.append(pair)
-        # The old header knows no list: where a policy names who may frame an answer, it would say the opposite.
-        kept += self._always_framed if is_framed else self._always
+        kept += self._for(policy)
         kept.append((b"x-request-id", request_id))
-        if not has_policy:
+        # A script has no use for a policy, except as a worker, which then lacks what its page allows.
+        if policy is None and not is_script:
             kept.append((_POLICY, OWN_POLICY))
         if not has_rule:
             kept.append((_CACHE, b"private, no-store"))
         return kept
+
+    def _for(self, policy: bytes | None) -> Headers:
+        if policy is None or _UNFRAMED in policy or _FRAMERS not in policy:
+            return self._always
+        return self._sandboxed if policy.startswith(_SANDBOX) else self._framed

@@ -62,6 +62,8 @@ class Violation:
         """What the page's author writes, or should do instead."""
         if self.directive == "base-uri":
             return "nothing: a page keeps its base"
+        if self.blocked == "self" and self.directive in {"script-src", "worker-src"}:
+            return "nothing: a file of an app is no script; put the script into Blocks(head=…)"
         if self.blocked == "inline" or (self.directive, self.blocked) == ("script-src", "data"):
             return "nothing: put the script into Blocks(head=…), an event handler into js_on_load="
         source = _WORDS.get(self.blocked, self.blocked)

@@ -62,7 +62,13 @@ def new_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
 
 def _is_ours(url: str) -> bool:
-    return url.startswith(("http://127.0.0.1:", f"http://{NAMED}:", "data:", "blob:"))
+    """The last two are the browser's own viewer of PDFs."""
+    return url.startswith(
+        (
+            *("http://127.0.0.1:", f"http://{NAMED}:", "data:", "blob:"),
+            *("chrome:", "chrome-extension:"),
+        )
+    )
 
 
 @dataclass(slots=True)

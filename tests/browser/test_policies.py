@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from importlib import resources
 from typing import Any, Final
 
 import gradio as gr
@@ -205,6 +206,31 @@ def test_the_script_of_an_event_runs(serving: Serving, new_browser: NewBrowser) 
     tab.get_by_role("button", name="Go").click()
 
     expect(tab.get_by_label("Text")).to_have_value("x!")
+
+
+def test_the_worker_that_cuts_videos_starts(serving: Serving, new_browser: NewBrowser) -> None:
+    tab, policy = opens(new_browser, serving, "plain")
+    assets = resources.files("gradio") / "templates" / "frontend" / "assets"
+    [worker] = [file.name for file in assets.iterdir() if file.name.startswith("worker-")]
+
+    said = tab.evaluate(
+        """async worker => {
+          const root = window.gradio_config.root;
+          const urls = await Promise.all(["js", "wasm"].map(async end =>
+            URL.createObjectURL(await (await fetch(`${root}/static/ffmpeg/ffmpeg-core.${end}`)).blob())));
+          const started = new Worker(`${root}/assets/${worker}`, {type: "module"});
+          return new Promise(done => {
+            started.onmessage = told => done(told.data.type);
+            started.onerror = error => done(error.message);
+            started.postMessage({id: 0, type: "LOAD", data: {coreURL: urls[0], wasmURL: urls[1]}});
+          });
+        }""",
+        worker,
+    )
+
+    assert said == "LOAD"
+    assert "unsafe-eval" not in policy
+    assert stopped(tab) == []
 
 
 @pytest.mark.asvs("3.4.7", "3.4.3", "16.2.5")

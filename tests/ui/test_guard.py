@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 from starlette.routing import BaseRoute, Mount
 
+from entrypoints.ui import Page
 from entrypoints.ui.guard import GradioAddresses
 from tests.ui.conftest import GRADIO, Mounts, completed
 
@@ -21,8 +22,6 @@ JUDGED: Final[dict[Verdict, frozenset[tuple[str, str]]]] = {
         {
             ("GET", "/assets/{path:path}"),
             ("GET", "/static/{path:path}"),
-            ("GET", "/theme.css"),
-            ("GET", f"{_API}/theme.css"),
             ("GET", f"{_API}/app_id"),
             ("GET", f"{_API}/app_id/"),
         }
@@ -31,6 +30,8 @@ JUDGED: Final[dict[Verdict, frozenset[tuple[str, str]]]] = {
         {
             ("GET", "/"),
             ("HEAD", "/"),
+            ("GET", "/theme.css"),
+            ("GET", f"{_API}/theme.css"),
             ("GET", "/config"),
             ("GET", "/config/"),
             ("GET", f"{_API}/info"),
@@ -143,7 +144,7 @@ def _routes(routes: Sequence[BaseRoute], before: str = "") -> Iterator[tuple[str
             yield (type(route).__name__, path)
 
 
-def _sample(pattern: str) -> str:
+def sample(pattern: str) -> str:
     names = re.sub(r"\{[a-z_]+:path\}", "some/thing.txt", pattern)
     return re.sub(r"\{[a-z_]+\}", "thing", names)
 
@@ -186,7 +187,7 @@ def test_an_address_asks_what_was_judged(subtests: pytest.Subtests) -> None:
         with subtests.test(method=method, pattern=pattern, verdict=verdict):
             who = {"open": "anyone", "signed in": "signed in", "closed": "nobody"}[verdict]
 
-            assert addresses.access(method, _sample(pattern)).who == who
+            assert addresses.access(method, sample(pattern)).who == who
 
 
 def test_an_address_that_is_not_on_the_list_is_closed(subtests: pytest.Subtests) -> None:
@@ -215,19 +216,31 @@ def test_methods_that_gradio_does_not_use_are_closed(subtests: pytest.Subtests) 
 
     for method in ["PUT", "PATCH", "DELETE", "OPTIONS"]:
         with subtests.test(method=method):
-            assert {addresses.access(method, _sample(p)).who for _, p, _ in JUDGEMENTS} == {
-                "nobody"
-            }
+            assert {addresses.access(method, sample(p)).who for _, p, _ in JUDGEMENTS} == {"nobody"}
 
 
 def test_only_a_request_that_brings_something_may_have_a_body() -> None:
     addresses = GradioAddresses(body_limit=10, upload_limit=20)
 
-    limits = {(m, p): addresses.access(m, _sample(p)).body_limit for m, p, _ in JUDGEMENTS}
+    limits = {
+        (m, p): addresses.access(m, sample(p)).body_limit
+        for m, p, verdict in JUDGEMENTS
+        if verdict != "closed"
+    }
 
     with_body = {key for key, limit in limits.items() if limit}
     assert limits["POST", f"{_API}/upload"] == 20
     assert with_body == {(m, p) for m, p, v in JUDGEMENTS if m == "POST" and v == "signed in"}
+
+
+def test_what_is_not_there_may_bring_as_much_as_what_is() -> None:
+    addresses = GradioAddresses(body_limit=10, upload_limit=20)
+
+    limits = {
+        (m, addresses.access(m, sample(p)).body_limit) for m, p, v in JUDGEMENTS if v == "closed"
+    }
+
+    assert limits == {("GET", 0), ("HEAD", 0), ("POST", 10)}
 
 
 @pytest.mark.asvs("8.2.1", "8.3.1")
@@ -238,26 +251,28 @@ async def test_a_stranger_gets_nothing_that_is_not_open(mounted: Mounts) -> None
 
     statuses = {
         (method, pattern): (
-            await stranger.request(method, f"{GRADIO}{_sample(pattern)}")
+            await stranger.request(method, f"{GRADIO}{sample(pattern)}")
         ).status_code
         for method, pattern, verdict in JUDGEMENTS
         if verdict != "open"
     }
 
-    assert set(statuses.values()) <= {401, 303, 404}, statuses
+    assert set(statuses.values()) == {401}, statuses
 
 
-async def test_a_stranger_gets_what_the_sign_in_needs(mounted: Mounts) -> None:
+async def test_a_tab_whose_session_has_ended_still_asks_for_the_apps_number(
+    mounted: Mounts,
+) -> None:
     with gr.Blocks() as demo:
         gr.Textbox()
-    stranger = (await mounted(demo)).anonymous().http
+    house = await mounted(demo)
+    ada = await house.signed_in()
+    config = (await ada.http.get(f"{GRADIO}/config")).json()
+    await house.ends(ada)
 
-    answers = [
-        (await stranger.get(f"{GRADIO}{path}")).status_code
-        for path in ("/theme.css", "/gradio_api/theme.css", "/gradio_api/app_id")
-    ]
+    answer = await ada.http.get(f"{GRADIO}/gradio_api/app_id")
 
-    assert answers == [200, 200, 200]
+    assert answer.json() == {"app_id": config["app_id"]}
 
 
 @pytest.mark.asvs("13.4.5", "16.5.1")
@@ -268,13 +283,66 @@ async def test_a_closed_address_is_not_there_for_anybody(mounted: Mounts) -> Non
     closed = [(m, p) for m, p, verdict in JUDGEMENTS if verdict == "closed"]
 
     statuses = {
-        (method, pattern): (await ada.request(method, f"{GRADIO}{_sample(pattern)}")).status_code
+        (method, pattern): (await ada.request(method, f"{GRADIO}{sample(pattern)}")).status_code
         for method, pattern in closed
     }
     mcp = await ada.post(f"{GRADIO}/gradio_api/mcp/", json={"method": "tools/list"})
 
     assert set(statuses.values()) == {404}, statuses
     assert mcp.status_code == 404
+
+
+ELSEWHERE: Final = {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+
+
+@pytest.mark.asvs("3.5.8", "3.5.1", "3.2.1")
+async def test_no_address_that_asks_for_a_session_is_loaded_by_another_page(
+    mounted: Mounts, subtests: pytest.Subtests
+) -> None:
+    with gr.Blocks() as demo:
+        gr.Textbox()
+    house = await mounted(demo, mcp=True)
+    ada = (await house.signed_in()).http
+    program = house.program(await house.makes_token()).http
+    asked = [(m, sample(p)) for m, p, verdict in JUDGEMENTS if verdict == "signed in"]
+    asked += [("GET", f"{_API}/mcp"), ("POST", f"{_API}/mcp")]
+
+    for method, path in asked:
+        for site in ("cross-site", "same-site"):
+            with subtests.test(method=method, path=path, site=site):
+                headers = ELSEWHERE | {"sec-fetch-site": site}
+                asked_for = ada.request(method, f"{GRADIO}{path}", headers=headers)
+                answer = await asyncio.wait_for(asked_for, timeout=5)  # A stream would go on.
+
+                assert answer.status_code == 403
+    for path in ("/", "/config", f"{_API}/info"):
+        answer = await program.get(f"{GRADIO}{path}", headers=ELSEWHERE | {"sec-fetch-site": "x"})
+
+        assert answer.status_code == 200
+
+
+@pytest.mark.asvs("3.4.6", "3.5.8")
+async def test_a_page_whose_policy_says_so_is_framed_and_nothing_else_of_it(
+    mounted: Mounts,
+) -> None:
+    portal = {"frame-ancestors": "https://portal.example.org"}
+    with gr.Blocks() as demo, gr.Blocks() as framed, gr.Blocks() as other:
+        pass
+    pages = [Page(framed, title="Framed", csp=portal), Page(other, title="Other")]
+    ada = await (await mounted(demo, others=pages)).signed_in()
+    headers = {
+        "sec-fetch-site": "same-site",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-dest": "iframe",
+    }
+
+    statuses = {
+        path: (await ada.http.get(f"{GRADIO}/{path}", headers=headers)).status_code
+        for path in ("framed/", "framed/config", "framed/gradio_api/file=a.html", "other/", "")
+    }
+
+    assert statuses.pop("framed/") == 200
+    assert set(statuses.values()) == {403}
 
 
 @pytest.mark.asvs("5.3.2", "13.4.1")

@@ -11,7 +11,17 @@ import gradio as gr
 import pytest
 
 from entrypoints.ui import Page, PageRefused
-from entrypoints.ui.policy import ALWAYS, DRAWN_BY_EVAL, NEEDS, SourceRefused, policy_of
+from entrypoints.ui.policy import (
+    ALWAYS,
+    DRAWN_BY_EVAL,
+    NEEDS,
+    NONCE,
+    OWN_FILES,
+    OWN_SCRIPTS,
+    SourceRefused,
+    own_sources,
+    policy_of,
+)
 from entrypoints.ui.sdk import visible_to
 from tests.ui.conftest import GRADIO, Mounts
 
@@ -33,6 +43,11 @@ def sources(demo: gr.Blocks, directive: str = "script-src", **csp: Any) -> tuple
     return policy_of(demo, named, reporting={}).directives.get(directive, ())
 
 
+def directives(policy: bytes) -> dict[str, list[str]]:
+    named = (part.split() for part in policy.decode().split(";"))
+    return {name: sources for name, *sources in named}
+
+
 @pytest.mark.asvs("3.4.3")
 async def test_an_app_that_needs_nothing_may_not_evaluate(subtests: pytest.Subtests) -> None:
     for component in [
@@ -40,7 +55,7 @@ async def test_an_app_that_needs_nothing_may_not_evaluate(subtests: pytest.Subte
         *(gr.Markdown, gr.MultimodalTextbox, gr.AnnotatedImage, gr.Timer, gr.File, gr.JSON),
     ]:
         with subtests.test(component=component):
-            assert sources(blocks(component)) == ("'self'", "'nonce-{}'")
+            assert sources(blocks(component)) == (OWN_SCRIPTS, NONCE)
 
 
 async def test_a_chat_may_not_evaluate() -> None:
@@ -88,7 +103,7 @@ async def test_whoever_names_the_scripts_of_a_page_decides_what_is_rendered_late
     with gr.Blocks() as rendered:
         gr.render()(gr.Textbox)
 
-    assert sources(rendered, script_src="'self'") == ("'self'", "'nonce-{}'")
+    assert sources(rendered, script_src="'self'") == (OWN_SCRIPTS, NONCE)
     assert "'unsafe-eval'" in sources(blocks(gr.HTML), script_src="'self'")
 
 
@@ -102,7 +117,7 @@ def _altair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_plot_may_evaluate_where_a_library_is_that_draws_so() -> None:
     assert "'unsafe-eval'" in sources(blocks(gr.Plot))
     assert "'unsafe-eval'" not in sources(blocks(gr.Textbox))
-    assert sources(blocks(gr.Plot), script_src="'self'") == ("'self'", "'nonce-{}'")
+    assert sources(blocks(gr.Plot), script_src="'self'") == (OWN_SCRIPTS, NONCE)
 
 
 async def test_the_table_names_kinds_that_exist() -> None:
@@ -128,8 +143,62 @@ async def test_nothing_is_not_said_beside_something() -> None:
 
     assert shown == ("'self'", "https://portal.example.com")
     assert sources(blocks(), "frame-src", frame_src="https://maps.example") == (
+        OWN_FILES,
         "https://maps.example",
     )
+
+
+async def test_what_a_browser_would_take_for_frames_is_for_frames() -> None:
+    assert "https://a.example" in sources(blocks(), "frame-src", child_src="https://a.example")
+    assert "https://a.example" in sources(blocks(), "frame-src", default_src="https://a.example")
+
+
+@pytest.mark.asvs("3.4.3", "3.2.1")
+async def test_a_policy_names_the_folders_that_scripts_are_in(subtests: pytest.Subtests) -> None:
+    for origin, assets in [
+        ("https://app.example.org", "https://app.example.org/gradio/a/assets/"),
+        ("http://localhost:8080", "http://localhost:8080/gradio/a/assets/"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1/gradio/a/assets/"),
+    ]:
+        with subtests.test(origin=origin):
+            before, after = policy_of(blocks(), {}, reporting={}).below("/gradio/a").at(origin)
+            policy = directives(before + b"x" + after)
+
+            own = [assets, assets.replace("assets", "static")]
+            assert policy["script-src"] == [*own, "'nonce-x'"]
+            assert policy["worker-src"] == [*own, "blob:"]
+            assert policy["frame-src"] == [assets.replace("assets", "gradio_api")]
+
+
+async def test_where_no_policy_can_name_the_origin_it_says_self(subtests: pytest.Subtests) -> None:
+    for origin in [
+        "http://[::1]:8080",
+        "https://my_host",
+        "https://a.example;x",
+        "https://ä.example",
+    ]:
+        with subtests.test(origin=origin):
+            before, after = policy_of(blocks(), {}, reporting={}).below("/gradio/a").at(origin)
+            policy = directives(before + b"x" + after)
+
+            assert policy["script-src"] == ["'self'", "'nonce-x'"]
+            assert policy["frame-src"] == ["'self'"]
+
+
+async def test_a_path_of_any_letters_is_written_as_a_policy_can_have_it() -> None:
+    assert own_sources("https://a.example", "/gráfico", "assets") == (
+        "https://a.example/gr%C3%A1fico/assets/"
+    )
+
+
+@pytest.mark.asvs("3.4.3")
+async def test_self_is_no_more_for_scripts_than_the_folders_they_are_in() -> None:
+    for directive in ("script-src", "worker-src"):
+        widened = policy_of(blocks(), {directive: ["'self'", "https://a.example"]}, reporting={})
+
+        assert "'self'" not in widened.directives[directive]
+        assert widened.directives[directive].count(OWN_SCRIPTS) == 1
+        assert "https://a.example" in widened.directives[directive]
 
 
 async def test_a_source_that_names_something_is_taken(subtests: pytest.Subtests) -> None:
@@ -191,7 +260,8 @@ async def test_a_page_says_what_it_may_and_where_to_complain(mounted: Mounts) ->
     assert policy.endswith("; report-uri /csp-reports")
     assert "reporting-endpoints" not in narrow.headers
     policy = widened.headers["content-security-policy"]
-    assert re.search(r"script-src 'self' 'nonce-[\w-]{43,}' 'unsafe-eval';", policy)
+    own = " ".join(f"http://localhost{GRADIO}/wide/{folder}/" for folder in ("assets", "static"))
+    assert re.search(rf"script-src {own} 'nonce-[\w-]{{43,}}' 'unsafe-eval';", policy)
     assert "img-src 'self' data: blob: https://images.example.com;" in policy
 
 

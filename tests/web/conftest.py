@@ -99,6 +99,7 @@ class Half:
 STAND_IN: Final = Router(
     [
         Route("/", seen),
+        Route("/framed", seen),
         Route("/boom", boom),
         Route("/size", size, methods=["POST"]),
         Route("/500", said_500),
@@ -115,6 +116,8 @@ def access(method: str, path: str) -> Access:
         return Access(who="nobody", body_limit=0)
     if path == "/gradio/open":
         return Access(who="anyone", asks_store=False, body_limit=0)
+    if path == "/gradio/framed":
+        return Access(who="signed in", body_limit=0, may_be_framed=True)
     if path.startswith("/gradio/"):
         return Access(
             who="signed in", body_limit=1024, refusal={"error": "Connection errored out. "}

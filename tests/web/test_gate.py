@@ -15,6 +15,7 @@ from application.use_cases import UseCases
 from domain.errors import StoreUnavailable
 from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from entrypoints.web.cookies import Cookies
+from entrypoints.web.headers import OWN_POLICY, Dressing
 from entrypoints.web.routes import ROUTERS
 from tests.web.conftest import BROWSER, Door, Lines, MakeDoor
 
@@ -216,11 +217,23 @@ async def test_without_a_store_assets_and_liveness_still_answer(make_door: MakeD
     assert {answer.status_code for answer in answers} == {200}
 
 
-async def test_an_address_for_nobody_is_not_there(door: Door, ada: httpx.AsyncClient) -> None:
+async def test_an_address_for_nobody_is_not_there_and_strangers_are_not_told(
+    door: Door, ada: httpx.AsyncClient
+) -> None:
     async with door.client() as anonymous:
         answers = [await client.get("/gradio/closed") for client in (ada, anonymous)]
 
-    assert [answer.status_code for answer in answers] == [404, 404]
+    assert [answer.status_code for answer in answers] == [404, 401]
+
+
+async def test_an_address_for_nobody_keeps_no_session_awake(
+    door: Door, ada: httpx.AsyncClient
+) -> None:
+    door.passes(minutes=20)
+    assert (await ada.get("/gradio/closed")).status_code == 404
+    door.passes(minutes=20)
+
+    assert (await ada.get("/gradio/")).status_code == 401
 
 
 @pytest.mark.asvs("V8.2.1")
@@ -453,6 +466,36 @@ async def test_what_an_application_says_too_much_is_dropped(ada: httpx.AsyncClie
 
 async def test_a_script_gets_no_policy_it_would_need_as_a_worker(ada: httpx.AsyncClient) -> None:
     assert "content-security-policy" not in (await ada.get("/gradio/script.js")).headers
+
+
+@pytest.mark.asvs("V3.4.3", "V3.4.6")
+async def test_a_type_that_only_sounds_like_a_script_gets_our_policy_and_no_frame(
+    door: Door, subtests: pytest.Subtests
+) -> None:
+    dressing = Dressing(door.settings)
+
+    for kind in [
+        *(b"text/plain; x=javascript", b"text/html;javascript", b"application/x-javascript-y"),
+        b"text/x; javascript; frame-ancestors https://evil.example",
+    ]:
+        with subtests.test(kind=kind):
+            headers = dict(dressing.dressed([(b"content-type", kind)], b"1"))
+
+            assert headers[b"content-security-policy"] == OWN_POLICY
+            assert headers[b"x-frame-options"] == b"DENY"
+
+
+@pytest.mark.asvs("V3.4.8")
+async def test_a_sandboxed_document_may_be_shown_in_a_tab_of_its_own(door: Door) -> None:
+    dressing = Dressing(door.settings)
+    sandboxed = b"sandbox allow-scripts; frame-ancestors 'self'"
+
+    shown = dict(dressing.dressed([(b"content-security-policy", sandboxed)], b"1"))
+    other = dict(dressing.dressed([(b"content-security-policy", sandboxed[23:])], b"1"))
+
+    assert b"cross-origin-opener-policy" not in shown  # By the HTML standard it would not be shown.
+    assert other[b"cross-origin-opener-policy"] == b"same-origin"
+    assert b"x-frame-options" not in shown | other
 
 
 @pytest.mark.asvs("V14.3.2")

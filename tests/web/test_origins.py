@@ -1,4 +1,4 @@
-"""Unsafe requests come from our own pages, or from a program without our cookie."""
+"""Unsafe requests come from our own pages, or from a program without our cookie; others load nothing of ours."""
 
 import httpx
 import pytest
@@ -80,6 +80,130 @@ async def test_a_safe_request_may_come_from_anywhere(door: Door, subtests: pytes
         with subtests.test(headers=headers):
             async with program(door) as client:
                 assert (await client.get("/login", headers=headers)).status_code == 200
+
+
+def fetch(site: str, mode: str = "no-cors", dest: str = "image") -> dict[str, str]:
+    return {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
+
+
+ELSEWHERE = ("cross-site", "same-site", "", "same-origin, cross-site", "Same-Origin")
+"""The last three no browser sends."""
+LOADED = [
+    ("no-cors", "image"),
+    ("no-cors", "script"),
+    ("no-cors", "video"),
+    ("no-cors", "empty"),
+    ("cors", "empty"),
+    ("cors", "track"),
+    ("navigate", "iframe"),
+    ("navigate", "frame"),
+    ("navigate", "embed"),
+    ("navigate", "object"),
+    ("nested-navigate", "document"),
+    ("no-cors", "document"),
+    ("navigate", ""),
+]
+ADDRESSES = ("/gradio/", "/gradio/framed", "/gradio/closed", "/api/v1/me", "/nothing")
+
+
+@pytest.mark.asvs("V3.5.8", "V3.2.1")
+async def test_a_page_of_another_address_loads_nothing_that_needs_a_session(
+    door: Door, subtests: pytest.Subtests
+) -> None:
+    ada = await door.signed_in()
+
+    for address in ("/gradio/", "/api/v1/me"):
+        for site in ELSEWHERE:
+            for mode, dest in LOADED:
+                with subtests.test(address=address, site=site, mode=mode, dest=dest):
+                    headers = fetch(site, mode, dest)
+                    got = await ada.get(address, headers=headers)
+                    head = await ada.head("/gradio/", headers=headers)
+
+                    assert (got.status_code, head.status_code) == (403, 403)
+                    assert got.json()["type"] == "urn:gradioapp:problem:foreign-origin"
+                    assert "Open this address in a tab" in got.json()["detail"]
+
+
+@pytest.mark.asvs("V3.5.8")
+async def test_our_own_pages_links_and_what_is_typed_are_answered(
+    door: Door, subtests: pytest.Subtests
+) -> None:
+    ada = await door.signed_in()
+    answered = [
+        *(fetch(site, mode, dest) for site in ("same-origin", "none") for mode, dest in LOADED),
+        *(fetch(site, "navigate", "document") for site in ELSEWHERE),
+        {},
+        {"origin": "https://evil.example"},  # An old browser: nothing to tell it by.
+    ]
+
+    for headers in answered:
+        with subtests.test(headers=headers):
+            assert (await ada.get("/gradio/", headers=headers)).status_code == 200
+
+
+@pytest.mark.asvs("V3.5.8")
+async def test_a_program_with_a_token_and_without_our_cookie_is_answered(door: Door) -> None:
+    await door.has()
+    made = await door.makes_token()
+    headers = fetch("cross-site", "cors", "empty")
+
+    async with door.program(made) as program:
+        alone = await program.get("/gradio/", headers=headers)
+        other = await program.get("/gradio/", headers={**headers, "cookie": "other=1"})
+        beside = await program.get("/gradio/", headers={**headers, "cookie": f"{door.cookie}=x"})
+
+    assert (alone.status_code, other.status_code, beside.status_code) == (200, 200, 403)
+
+
+@pytest.mark.asvs("V3.4.6", "V3.5.8")
+async def test_a_page_that_says_so_is_shown_in_a_frame_and_loaded_in_no_other_way(
+    door: Door,
+) -> None:
+    ada = await door.signed_in()
+
+    statuses = {
+        (mode, dest): (
+            await ada.get("/gradio/framed", headers=fetch("same-site", mode, dest))
+        ).status_code
+        for mode, dest in LOADED
+    }
+
+    answered = {key for key, status in statuses.items() if status == 200}
+    assert answered == {("navigate", "iframe"), ("navigate", "frame")}
+    assert set(statuses.values()) == {200, 403}
+
+
+@pytest.mark.asvs("V3.5.8")
+async def test_a_stranger_hears_the_same_from_everywhere(door: Door) -> None:
+    async with door.client() as anonymous:
+        plain = [(await anonymous.get(address)).status_code for address in ADDRESSES]
+        loaded = [
+            (await anonymous.get(address, headers=fetch("cross-site"))).status_code
+            for address in ADDRESSES
+        ]
+
+    assert plain == loaded == [401] * len(ADDRESSES)
+
+
+@pytest.mark.asvs("V3.5.8", "V7.3.1")
+async def test_what_is_loaded_elsewhere_keeps_no_session_awake(door: Door) -> None:
+    ada = await door.signed_in()
+    door.passes(minutes=20)
+    assert (await ada.get("/gradio/", headers=fetch("same-site"))).status_code == 403
+    door.passes(minutes=20)
+
+    assert (await ada.get("/gradio/")).status_code == 401
+
+
+async def test_what_is_open_to_everybody_may_be_asked_for_from_everywhere(door: Door) -> None:
+    async with door.client() as anonymous:
+        answers = [
+            await anonymous.get(address, headers=fetch("cross-site"))
+            for address in ("/login", "/static/style.css", "/healthz")
+        ]
+
+    assert [answer.status_code for answer in answers] == [200] * 3
 
 
 async def test_in_prod_the_origin_is_the_public_url(prod: Door) -> None:

@@ -103,6 +103,8 @@ def test_the_line_says_what_its_author_can_write(subtests: pytest.Subtests) -> N
         ("img-src", "http://images.example.com/a.png", "nothing: ask for it over https"),
         ("img-src", "http://127.0.0.1:9000/a.png", 'csp={"img-src": "http://127.0.0.1:9000"}'),
         ("base-uri", "https://evil.example", "nothing: a page keeps its base"),
+        ("script-src-elem", "http://localhost/gradio/x.js", "nothing: a file of an app is no"),
+        ("worker-src", "http://localhost/gradio/x.js", "nothing: a file of an app is no script"),
     ]:
         with subtests.test(directive=directive, blocked=blocked, add=add):
             (violation,) = read(effective_directive=directive, blocked_uri=blocked)

@@ -1,0 +1,166 @@
+"""Who is not signed in cannot tell which pages there are."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import gradio as gr
+import httpx
+import pytest
+
+from entrypoints.ui import Page
+from tests.ui.conftest import GRADIO, House, Mounts
+from tests.ui.test_guard import JUDGEMENTS, NOT_EVEN_THERE, sample
+
+THERE: Final = "zq-page"
+INVENTED: Final = ("zq-none", "q-z-q-z", "Zq_b.c9", "assetzq")
+"""As long as the name of the page that is there, so that nothing else tells them apart; the third no page can have."""
+MORE: Final = (
+    *("", "/", "/second", "/second/", "/third", "/admin/x", "/gradio_api/mcp/", "/gradio_api/mcp"),
+    *("/assets/../config", "/assets/nothing.js", "/static/nothing", "/assets/", "/static"),
+    *("/gradio_api/app_id/x", "/config.json", "/theme.css?v=1", "/assets/theme.css"),
+)
+COOKIES: Final = (
+    {"cookie": "gradioapp-session=garbage"},
+    {"cookie": "gradioapp-session=a.b.c; gradioapp-session=d"},
+    {"cookie": "other=1"},
+)
+KINDS: Final[tuple[dict[str, str], ...]] = (
+    {},
+    {"accept": "text/html", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+    {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"},
+    {"authorization": "Bearer gapp_nonsense"},
+    {"accept-encoding": "br"},
+    {"content-length": "5"},
+    {"content-length": "999999999999"},
+)
+
+
+def _app(*, with_route: bool = False) -> gr.Blocks:
+    demo = gr.Blocks(title="An app")
+    with demo:
+        gr.Textbox()
+    if with_route:
+        with demo.route("Second", "/second"):
+            gr.Number()
+    return demo
+
+
+def _asset(document: str) -> str:
+    found = re.search(r'src="\./(assets/[^"]+\.js)"', document)
+    assert found
+    return f"/{found.group(1)}"
+
+
+@pytest.fixture
+async def house(mounted: Mounts) -> House:
+    """A page with everything that a page can have more than another one."""
+    demo = _app(with_route=True)
+    vars(demo)["_gradioapp_launched"] = {"theme": gr.themes.Monochrome()}
+    there = Page(
+        demo=demo,
+        title="Zq page",
+        roles={"analyst"},
+        csp={"frame-ancestors": "https://portal.example.org"},
+    )
+    return await mounted(_app(), others=[there], mcp=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    method: str
+    path: str
+    headers: dict[str, str]
+
+    async def answered(self, stranger: httpx.AsyncClient, name: str) -> tuple[Any, ...]:
+        """All that comes back but the request's own number, and the name that was asked for."""
+        address = httpx.URL(f"http://localhost{GRADIO}/{name}{self.path}")
+        request = stranger.build_request(self.method, address, headers=self.headers)
+        answer = await stranger.send(request)
+        number = answer.headers.pop("x-request-id")
+        # Gradio's files are read for the first or for a later time.
+        headers = sorted((key, value.replace(name, "*")) for key, value in answer.headers.items())
+        body = answer.text.replace(number, "").replace(name, "*")
+        return answer.status_code, headers, body
+
+
+def _all(asset: str) -> Iterator[Asked]:
+    paths = {(m, sample(pattern)) for m, pattern, _ in JUDGEMENTS}
+    paths |= {
+        (m, p) for p in (*NOT_EVEN_THERE, *MORE, asset) for m in ("GET", "HEAD", "POST", "PUT")
+    }
+    paths |= {("HEAD", path) for method, path in paths if method == "GET"}
+    for method, path in sorted(paths):
+        if "\n" not in path:
+            for headers in (
+                *KINDS,
+                *({**kind, **cookie} for kind in KINDS[:2] for cookie in COOKIES),
+            ):
+                yield Asked(method, path, headers)
+
+
+@pytest.mark.asvs("8.2.1", "16.5.1")
+async def test_a_page_that_is_there_answers_a_stranger_like_one_that_is_not(house: House) -> None:
+    ada = await house.signed_in()
+    asset = _asset((await ada.http.get(f"{GRADIO}/")).text)
+    stranger = house.anonymous().http
+    told: list[Any] = []
+    statuses: set[int] = set()
+
+    for asked in _all(asset):
+        expected = await asked.answered(stranger, THERE)
+        statuses.add(expected[0])
+        names = INVENTED if not asked.headers else INVENTED[:1]
+        for name in names:
+            answer = await asked.answered(stranger, name)
+            if answer != expected:
+                told.append((asked, name, expected[:2], answer[:2]))
+
+    assert not told, "\n".join(
+        f"{a.method} {a.path} {a.headers} {n}\n   {x}\n   {y}" for a, n, x, y in told[:6]
+    )
+    assert {200, 303, 401, 404, 413} <= statuses, statuses
+
+
+async def test_what_is_shared_is_really_given_below_every_name(house: House) -> None:
+    ada = await house.signed_in()
+    page = (await ada.http.get(f"{GRADIO}/")).text
+    stranger = house.anonymous().http
+
+    scripts = [await stranger.get(f"{GRADIO}/{name}{_asset(page)}") for name in (THERE, *INVENTED)]
+    numbers = [
+        (await stranger.get(f"{GRADIO}/{name}/gradio_api/app_id")).json()
+        for name in (THERE, "none")
+    ]
+
+    assert {script.status_code for script in scripts} == {200}
+    assert len({script.content for script in scripts}) == 1
+    assert "immutable" in scripts[-1].headers["cache-control"]
+    assert numbers[0] == numbers[1] == {"app_id": house.demo.app_id}
+
+
+@pytest.mark.asvs("8.2.1")
+async def test_whoever_is_signed_in_is_told_what_is_not_there_and_what_is_not_for_them(
+    house: House,
+) -> None:
+    ada = await house.signed_in()
+    await house.has("bob@example.org", "Bob", "analyst")
+    bob = await house.signed_in("bob@example.org")
+    paths = ("/", "/second", "/theme.css", "/config")
+
+    invented = [(await ada.http.get(f"{GRADIO}/zq-none{path}")).status_code for path in paths]
+    of_others = [(await ada.http.get(f"{GRADIO}/{THERE}{path}")).status_code for path in paths]
+    own = [(await bob.http.get(f"{GRADIO}/{THERE}{path}")).status_code for path in paths]
+
+    assert (invented, of_others, own) == ([404] * 4, [403] * 4, [200] * 4)
+
+
+async def test_a_theme_is_for_whoever_may_see_its_page(house: House) -> None:
+    stranger = house.anonymous().http
+    ada = await house.signed_in()
+
+    assert (await stranger.get(f"{GRADIO}/theme.css?v=1")).status_code == 401
+    assert (await ada.http.get(f"{GRADIO}/theme.css?v=1")).status_code == 200
+    assert (await ada.http.get(f"{GRADIO}/{THERE}/gradio_api/theme.css")).status_code == 403
