@@ -78,7 +78,7 @@ class FairQueue(Queue):
                 del self._joining[account]
 
     def _must_have_a_place_for(self, account: Account) -> None:
-        if self.max_size is None:
+        if self.max_size is None or len(self) + self._joining.total() < half_of(self.max_size):
             return
         taken = Counter(account_of(event) for event in self._waiting()) + self._joining
         if taken[account] >= half_of(self.max_size):
