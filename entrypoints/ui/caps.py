@@ -43,7 +43,7 @@ LONGEST_NAME: Final = 200
 INPUTS: Final = 5
 """Largest bodies that one account may have in memory as inputs of events that wait or run."""
 UNREAD: Final = 100 * 1024 * 1024
-"""Bytes of outputs of one account that nobody has read; for more, those that have waited the longest go."""
+"""Bytes of outputs of one account that nobody has read; for one more, those that have waited the longest go."""
 UNREAD_FOR: Final = 600.0
 """Seconds until outputs go that nobody reads. Clients read while an event runs."""
 DRAWINGS: Final = 100 * 1024 * 1024

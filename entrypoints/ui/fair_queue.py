@@ -190,7 +190,9 @@ class FairQueue(Queue):
                     self._counted.pop(event._id, None)  # noqa: SLF001
                     # Gradio has done so, unless it was cancelled once more.
                     self.event_ids_to_events.pop(event._id, None)  # noqa: SLF001
-                    event.data = None  # Gradio's loop holds the latest event until there is another.
+                    event.data = (
+                        None  # Gradio's loop holds the latest event until there is another.
+                    )
         self._forget_rendered()
 
     def _forget_rendered(self) -> None:

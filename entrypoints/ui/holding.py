@@ -68,10 +68,10 @@ class Held:
     def is_empty(self) -> bool:
         return not (self._inputs() or self.outputs or self.messages or self.drawings)
 
-    def must_be_read_some_time(self, latest: "TabMessages") -> None:
-        """Drop the outputs that have been unread for the longest, as far as they are too many."""
+    def make_room_for_an_output(self) -> None:
+        """Drop outputs, those of the tab that has read nothing for the longest first, as far as they are too many."""
         while self.outputs > caps.UNREAD:
-            unread = [each for each in self.messages if each.may_be_dropped(latest)]
+            unread = [each for each in self.messages if each.is_unread()]
             if not unread:
                 return
             min(unread, key=TabMessages.waiting_since).drop()
@@ -122,6 +122,7 @@ class TabMessages(asyncio.Queue[EventMessage]):
         held.messages.add(self)
 
     def _put(self, item: EventMessage) -> None:
+        self._held.make_room_for_an_output()  # Before: one alone may have any size.
         if not self._sizes:
             self._since = next(_turn)
         size = _size_of(item)
@@ -129,19 +130,17 @@ class TabMessages(asyncio.Queue[EventMessage]):
         self._sizes.append(size)
         self._held.outputs += size
         self._look_later()
-        self._held.must_be_read_some_time(self)
 
     def _get(self) -> EventMessage:
+        self._since = next(_turn)
         self._held.outputs -= self._sizes.popleft()
         return super()._get()
 
     def waiting_since(self) -> int:
         return self._since
 
-    def may_be_dropped(self, latest: "TabMessages") -> bool:
-        """Not where somebody listens, nor the only one that has just been said, whatever its size."""
-        is_first = self is latest and len(self._sizes) == 1
-        return bool(self._sizes) and not self._has_listener() and not is_first
+    def is_unread(self) -> bool:
+        return bool(self._sizes)
 
     def drop(self) -> None:
         """Whoever comes later is told that the tab is unknown, and loads it again."""
@@ -150,9 +149,6 @@ class TabMessages(asyncio.Queue[EventMessage]):
         self._queue.clear()  # type: ignore[attr-defined]
         self._forget()
 
-    def _has_listener(self) -> bool:
-        return any(not each.done() for each in self._getters)  # type: ignore[attr-defined]
-
     def _look_later(self) -> None:
         if not self._is_looked_at:
             self._is_looked_at = True
@@ -160,9 +156,9 @@ class TabMessages(asyncio.Queue[EventMessage]):
             loop.call_later(caps.UNREAD_FOR, _look_at, weakref.ref(self), self._since)
 
     def look(self, since: int) -> None:
-        """Drop what was there the last time too."""
+        """Drop what is there if nothing has been read since then."""
         self._is_looked_at = False
-        if self._sizes and self._since == since and not self._has_listener():
+        if self._since == since and self.is_unread():
             self.drop()
         elif self._sizes:
             self._look_later()

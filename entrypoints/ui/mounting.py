@@ -35,8 +35,8 @@ from entrypoints.ui.claims import Claims
 from entrypoints.ui.document import Document, header, storage
 from entrypoints.ui.fair_queue import FairQueue
 from entrypoints.ui.files import AppFiles
-from entrypoints.ui.gradio_files import let_show
 from entrypoints.ui.filtering import FilteredHeaders, without_credentials
+from entrypoints.ui.gradio_files import let_show
 from entrypoints.ui.guard import (
     MB,
     GradioAddresses,

@@ -3,15 +3,17 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
 import gradio as gr
 import httpx
 import pytest
+from gradio.server_messages import EstimationMessage
 
 from entrypoints.ui import caps
-from entrypoints.ui.holding import Held
+from entrypoints.ui.holding import Held, TabMessages
 from entrypoints.ui.sdk import Page
 from entrypoints.ui.slugs import slug_of
 from tests.ui.attacks import API, index_of, is_problem, joins, tag
@@ -221,7 +223,7 @@ async def ends(house: House, browser: Browser, size: int, tab: str) -> None:
 async def test_outputs_that_nobody_reads_go_when_there_are_too_many(
     house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caps, "UNREAD", 10 * MB)
+    monkeypatch.setattr(caps, "UNREAD", 7 * MB)
     phone, bob = await house.signed_in(), await house.signed_in("bob@example.org")
     await ends(house, bob, 9 * MB, "his")
     await ends(house, ada, 4 * MB, "first")
@@ -234,6 +236,7 @@ async def test_outputs_that_nobody_reads_go_when_there_are_too_many(
     assert "session_not_found" in await ada.stream("first")
     assert len(completed(await phone.told("second"))["output"]["data"][0]) == 4 * MB
     assert len(completed(await bob.told("his"))["output"]["data"][0]) == 9 * MB
+    assert held_by(house, bob).outputs == 0
     assert 4 * MB < held_by(house, ada).outputs < 5 * MB
 
 
@@ -242,7 +245,8 @@ async def test_one_output_may_have_any_size(
 ) -> None:
     monkeypatch.setattr(caps, "UNREAD", MB)
 
-    last = completed(await ada.runs("answer", 5 * MB))
+    await ends(house, ada, 5 * MB, "mine")
+    last = completed(await ada.told("mine"))
 
     assert len(last["output"]["data"][0]) == 5 * MB
     assert held_by(house, ada).outputs == 0
@@ -267,7 +271,7 @@ async def test_what_an_event_goes_on_saying_to_nobody_is_bounded(
     await joins(ada, house, "grow", MB // 4, tab="mine")
     await settled(house)
 
-    assert held_by(house, ada).outputs <= MB
+    assert held_by(house, ada).outputs <= 2 * MB
     assert "mine" not in unread(house)
 
 
@@ -284,6 +288,26 @@ async def test_outputs_that_nobody_reads_go_after_a_while(
 
     assert held_by(house, ada).is_empty()
     assert "mine" not in unread(house)
+
+
+async def test_a_tab_that_reads_slowly_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caps, "UNREAD_FOR", 0.02)
+    gone: list[str] = []
+    slow, never = (
+        TabMessages(Held(), partial(gone.append, "slow")),
+        TabMessages(Held(), partial(gone.append, "never")),
+    )
+    for messages in (slow, never):
+        for _ in range(100):
+            messages.put_nowait(EstimationMessage(queue_size=1))
+
+    while not gone:
+        slow.get_nowait()
+        await asyncio.sleep(0.01)
+
+    assert gone == ["never"]
+    assert never.empty()
+    assert not slow.empty()
 
 
 async def test_of_a_tab_that_is_left_no_outputs_count(house: House, ada: Browser) -> None:
