@@ -1,7 +1,7 @@
 """Which adapters obey: one declaration, and one composition of it per environment."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, ClassVar, Final
 
 from dependency_injector import containers, providers
@@ -16,12 +16,13 @@ from adapters.security.marks import HmacAccountMarks
 from adapters.security.passwords import CHEAP, PasslibHasher
 from adapters.security.tokens import JwtTokenCodec
 from adapters.sql import schema
-from adapters.sql.engine import make_engine
+from adapters.sql.engine import file_of, make_engine
 from adapters.sql.store import SqlStore
 from adapters.sql.unit_of_work import SqlUnitsOfWork
 from adapters.system.clock import SystemClock
 from adapters.system.files import FOLDER_MODE, FolderOnDisk, private_folder, secret_in
 from adapters.system.ids import RandomIds
+from adapters.system.serving import CannotBeCounted, place_beside
 from application import use_cases as uc
 from application.settings import Settings, SettingsInvalid
 from domain.model.file import FilePolicy
@@ -206,9 +207,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Composition:
 
 
 @asynccontextmanager
-async def running(container: Composition, *, serves: bool = True) -> AsyncIterator[None]:
+async def running(container: Composition, *, serves: bool = True) -> AsyncIterator[int]:
     """Brings the store up to date (dev) or insists that it is (prod), and lets go of everything at the end; where it
-    `serves`, accounts with a known password are made or refused as the settings say.
+    `serves`, accounts with a known password are made or refused as the settings say, and it answers how many other
+    processes serve the same SQLite file, which prod refuses.
     Raises SettingsInvalid, StoreUnavailable."""
     settings: Settings = container.settings()
     if settings.uses_data_dir:
@@ -216,15 +218,36 @@ async def running(container: Composition, *, serves: bool = True) -> AsyncIterat
         (folder / "gradio").mkdir(mode=FOLDER_MODE, exist_ok=True)
     engine = container.engine()
     try:
-        if engine is not None:
-            await _prepare(engine, migrates=settings.environment == "dev")
-        if serves:
-            await _sample_users(container, settings)
-        yield
+        with ExitStack() as held:
+            others = held.enter_context(_only_process(settings)) if serves else 0
+            if engine is not None:
+                await _prepare(engine, migrates=settings.environment == "dev")
+            if serves:
+                await _sample_users(container, settings)
+            yield others
     finally:
         container.hasher().close()
         if engine is not None:
             await engine.dispose()
+
+
+@contextmanager
+def _only_process(settings: Settings) -> Iterator[int]:
+    """How many others serve the same SQLite file: 0 where that cannot be known. Raises SettingsInvalid in prod for more."""
+    file = file_of(settings.database) if settings.uses_data_dir else None
+    with ExitStack() as held:
+        others = 0
+        if file is not None:
+            with suppress(CannotBeCounted):
+                others = held.enter_context(place_beside(file))
+        if others and settings.environment == "prod":
+            raise SettingsInvalid(
+                [
+                    f"Another process serves the SQLite database {file} already. Stop it first, and start one process alone, "
+                    "without --workers"
+                ]
+            )
+        yield others
 
 
 async def _prepare(engine: AsyncEngine, *, migrates: bool) -> None:

@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     files_quota_mb: int = Field(default=2000, ge=1, le=1024**3)
     files_keep_days: int = Field(default=30, ge=0, le=3650)
     image_pixels: int = Field(default=52_000_000, ge=1)
+    stall_seconds: float = Field(default=30, ge=0.1, le=3600)
+    connections_per_address: int | None = Field(default=None, ge=1)
     registration: Literal["closed"] = "closed"
     session_idle_minutes: int = Field(default=30, ge=1, le=60 * 24 * 30)
     session_absolute_hours: int = Field(default=12, ge=1, le=24 * 30)

@@ -3,17 +3,19 @@
 import asyncio
 import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import gradio
 import httpx
 
 from application.container import build, running
@@ -42,6 +44,8 @@ def add_accounts(folder: Path, count: int) -> None:
 
 def copy_of_gradio(packages: Path) -> Path:
     """Its folder, in one for packages: the ages of its files can be changed, and nobody else's are."""
+    import gradio  # Not for who copies nothing: it takes seconds.
+
     copied = packages / "gradio"
     shutil.copytree(Path(gradio.__file__).parent, copied)
     return copied
@@ -58,9 +62,7 @@ def install(copied: Path, *, seconds_ago: float) -> None:
 @contextmanager
 def served(which: Literal["bare", "ours"], folder: Path, *, packages: Path) -> Iterator[str]:
     """The address of a server of its own process, which ends with the block; `packages` go before the installed ones."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = _free_port()
     commands = {
         "bare": ("uvicorn", "benchmarks.apps:bare", "--factory", "--no-access-log"),
         "ours": ("entrypoints", "serve", "--app", "benchmarks.apps:demo"),
@@ -72,12 +74,55 @@ def served(which: Literal["bare", "ours"], folder: Path, *, packages: Path) -> I
         "GRADIOAPP_LOG_LEVEL": "warning",
         "GRADIO_ANALYTICS_ENABLED": "False",
     }
-    command = [sys.executable, "-m", *commands[which], "--port", port]
-    process = subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
-    try:
+    with _running((*commands[which], "--port", port), folder, env):
         _wait_for(address)
         yield address
+
+
+@dataclass(frozen=True)
+class Running:
+    address: str
+    pid: int
+
+
+@contextmanager
+def abused(folder: Path, *, files: int, **settings: str) -> Iterator[Running]:
+    """The service with the app of `benchmarks.abused`, in a process that may open so many files."""
+    port = _free_port()
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "GRADIOAPP_DATA_DIR": str(folder),
+        **{f"GRADIOAPP_{name}": value for name, value in settings.items()},
+    }
+    command = ("entrypoints", "serve", "--app", "benchmarks.abused:demo", "--port", port)
+    with _running(command, folder, env, files=files) as process:
+        address = f"http://127.0.0.1:{port}"
+        _wait_for(address)
+        yield Running(address, process.pid)
+
+
+def _free_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], folder: Path, env: Mapping[str, str], *, files: int | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process of its own, which ends with the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        env=env,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=None if files is None else partial(_limit_files, files),
+    )
+    try:
+        yield process
     finally:
         process.terminate()
         try:
@@ -85,6 +130,10 @@ def served(which: Literal["bare", "ours"], folder: Path, *, packages: Path) -> I
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _limit_files(count: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
 def _wait_for(address: str) -> None:

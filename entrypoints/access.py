@@ -38,6 +38,8 @@ class Access:
     """Whether what comes here goes without a line in the log at the usual level, unless it fails."""
     body_limit: int
     """Bytes; more is 413 before any of it is used."""
+    goes_to_disk: bool = False
+    """Whether the body is written to a file as it arrives, and is never in memory as a whole."""
     is_for_programs: bool = False
     """Whether only programs come here: one without a token is told that it needs one (RFC 6750)."""
     may_be_framed: bool = False

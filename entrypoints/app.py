@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -15,6 +16,8 @@ from application.use_cases import UseCases
 from entrypoints import ui, web
 from entrypoints.access import Access
 from entrypoints.background import Job, Jobs, told_to_stop
+
+log = structlog.get_logger()
 
 AWAKE_EVERY: Final = 30.0
 """Seconds: sessions with a running event are touched this often; far below the shortest idle end."""
@@ -84,11 +87,17 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[Any]:
         async with (
-            running(container),
+            running(container) as others,
             jobs.running(),
             told_to_stop(pages.stopping),
             mounted(api) as state,
         ):
+            if others:
+                log.warning(
+                    "another process serves the same SQLite database: each counts wrong passwords, sessions' endings and "
+                    "limits for itself. Stop one of them, and start without --workers",
+                    others=others,
+                )
             try:
                 yield state
             finally:

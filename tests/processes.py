@@ -3,12 +3,14 @@
 import os
 import queue
 import re
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +23,22 @@ def is_setting(name: str) -> bool:
     return name.startswith("GRADIOAPP_") or name in {"DATABASE_URL", "REDIS_URL", "PORT"}
 
 
+def _limit_files(count: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
 class Process:
     """A real `gradioapp`, or what stands in for it; what it says is read as it comes."""
 
-    def __init__(self, *command: str, folder: Path, code: Path = ROOT, **settings: str) -> None:
+    def __init__(
+        self,
+        *command: str,
+        folder: Path,
+        code: Path = ROOT,
+        files: int | None = None,
+        **settings: str,
+    ) -> None:
+        """`files` is how many it may have open, where it is not as many as we may."""
         env = {name: value for name, value in os.environ.items() if not is_setting(name)}
         env |= {f"GRADIOAPP_{name}": value for name, value in settings.items()}
         env |= {"PYTHONPATH": str(code), "PYTHONUNBUFFERED": "1"}
@@ -37,6 +51,7 @@ class Process:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=None if files is None else partial(_limit_files, files),
         )
         self.said = ""
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -68,6 +83,18 @@ class Process:
             self.said += line
             if found := re.search(pattern, line):
                 return found
+
+    def says(self) -> str:
+        """All that it has said until now."""
+        with suppress(queue.Empty):
+            while (line := self._lines.get_nowait()) is not None:
+                self.said += line
+        return self.said
+
+    def memory(self) -> int:
+        """Bytes that it has in RAM."""
+        pages = Path(f"/proc/{self.popen.pid}/statm").read_text().split()[1]
+        return int(pages) * resource.getpagesize()
 
     def stops(self, *, within: float) -> float:
         """Asks it to stop; answers how many seconds it took, and fails when it takes longer."""

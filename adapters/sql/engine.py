@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, event, make_url
@@ -46,6 +47,12 @@ def parsed_url(text: str | URL) -> URL:
         url = url.update_query_dict({"ssl": url.query["sslmode"]})
         url = url.difference_update_query(["sslmode"])
     return url.set(drivername=driver)
+
+
+def file_of(url: str | URL) -> Path | None:
+    """Of a SQLite database, with links resolved, so that two names of one file are the same; None for PostgreSQL."""
+    parsed = parsed_url(url)
+    return Path(str(parsed.database)).resolve() if _is_sqlite(parsed) else None
 
 
 def make_engine(url: str | URL) -> AsyncEngine:

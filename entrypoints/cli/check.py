@@ -121,10 +121,33 @@ def _database(settings: "Settings", *, deploy: bool) -> Iterator[Finding]:
     if url.drivername.startswith("sqlite") and not Path(url.database or "").exists():
         yield fault("the database has not been made yet. Type: gradioapp db upgrade")
         return
+    yield from _processes(settings)
     try:
         yield from asyncio.run(_store(settings, deploy=deploy))
     except StoreUnavailable as error:
         yield fault(f"the database {url!r} does not answer: {cause_of(error)}")
+
+
+def _processes(settings: "Settings") -> Iterator[Finding]:
+    """One may serve a SQLite file: each further one has limits and a throttle of its own."""
+    from adapters.sql.engine import file_of
+    from adapters.system.serving import CannotBeCounted, places_taken_beside
+
+    file = file_of(settings.database)
+    if file is None:
+        return
+    try:
+        serving = places_taken_beside(file)
+    except CannotBeCounted:
+        yield ok("whether several processes serve the SQLite file cannot be seen here")
+        return
+    if serving > 1:
+        yield fault(
+            f"{serving} processes serve {file}, and each counts wrong passwords and limits for itself. "
+            "Stop all but one; with uvicorn, leave out --workers"
+        )
+    else:
+        yield ok(f"{'one process serves' if serving else 'no process serves'} the SQLite file now")
 
 
 async def _store(settings: "Settings", *, deploy: bool) -> list[Finding]:

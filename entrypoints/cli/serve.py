@@ -12,6 +12,8 @@ from entrypoints.cli.program import Fault
 if TYPE_CHECKING:
     from application.settings import Settings
 
+BACKLOG: Final = 2048
+"""Connections that the system completes before we accept them."""
 _WATCHED: Final = ("domain", "application", "adapters", "entrypoints", "migrations")
 
 
@@ -82,7 +84,7 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(name)
-        listener.listen(2048)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise Fault(

@@ -1,10 +1,12 @@
 """uvicorn as we run it, and what it says to the person who started it once it really listens."""
 
+import asyncio
 import gc
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import typer
 import uvicorn
@@ -13,7 +15,16 @@ from application.container import build
 from application.settings import Settings, load
 from application.use_cases.users import SAMPLE_PASSWORD, SAMPLE_USERS
 from domain.errors import StoreUnavailable
+from entrypoints.cli.connections import (
+    ACCEPTED_AT_ONCE,
+    Connections,
+    connections_of,
+    files_allowed,
+)
 from entrypoints.cli.operating import address, let_go
+from entrypoints.cli.protocol import BoundedProtocol
+from entrypoints.cli.serve import BACKLOG
+from entrypoints.web.proxies import Proxies
 
 GRACE: Final = 10
 """Seconds that open requests have at the end; the whole stop takes at most 12."""
@@ -32,6 +43,9 @@ def configured(app: Any, **more: Any) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         date_header=True,
+        # There is no address for WebSockets, and a connection that becomes one would escape its bounds.
+        ws="none",
+        backlog=ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=GRACE,
         **more,
     )
@@ -71,7 +85,12 @@ class Server(uvicorn.Server):
         self.announcement = announcement
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._bound(asyncio.get_running_loop())
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(
+                BACKLOG
+            )  # uvicorn has one number for this and for what is accepted at once.
         # Code and routes stay for good: without this, each collection of garbage walks all of them.
         gc.collect()
         gc.freeze()
@@ -80,3 +99,34 @@ class Server(uvicorn.Server):
             await self.announcement.make()
         except StoreUnavailable:
             typer.echo("The database does not answer.", err=True)
+
+    def _bound(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Puts our protocol in the place of uvicorn's. Here, and not in the configuration: while reloading that one goes to
+        another process."""
+        settings = self.announcement.settings
+        most = connections_of(files_allowed())
+        table = Connections(
+            most=most,
+            per_group=settings.connections_per_address or max(1, most // 2),
+            stall=settings.stall_seconds,
+            now=loop.time,
+        )
+        protocol = partial(BoundedProtocol, table, Proxies(settings))
+        self.config.http_protocol_class = cast("type[asyncio.Protocol]", protocol)
+        self._sweeping = loop.create_task(_sweep(table))
+        loop.set_exception_handler(partial(_make_room, table))
+
+
+async def _sweep(table: Connections) -> None:
+    while True:
+        await asyncio.sleep(min(5.0, table.stall / 4))
+        table.close_stalled()
+
+
+def _make_room(
+    table: Connections, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    """An app may have more files open than were kept free: asyncio then stops accepting for a second."""
+    if context.get("message") == "socket.accept() out of system resource":
+        table.free(1)
+    loop.default_exception_handler(context)

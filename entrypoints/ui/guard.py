@@ -84,7 +84,12 @@ class GradioAddresses:
                 return Access(who="signed in", roles=self.roles, is_activity=False, body_limit=0)
         if method == "POST":
             if path == _UPLOAD:
-                return Access(who="signed in", roles=self.roles, body_limit=self.upload_limit)
+                return Access(
+                    who="signed in",
+                    roles=self.roles,
+                    body_limit=self.upload_limit,
+                    goes_to_disk=True,
+                )
             if _EVENTS.fullmatch(path):
                 # Whether an event is activity is known when it runs: a timer's tick is none.
                 return Access(

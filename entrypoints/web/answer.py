@@ -1,8 +1,13 @@
 """The way out: every answer leaves dressed, and a fault becomes an answer too."""
 
+from typing import Final
+
 from starlette.types import Message, Send
 
 from entrypoints.web.headers import Dressing
+
+PART: Final = 64 * 1024
+"""Bytes: what the server lets wait for one client before it stops taking more."""
 
 
 class Answer:
@@ -23,7 +28,7 @@ class Answer:
         if self._held is not None:
             self._held.append(message)
         elif message["type"] != "http.response.start":
-            await self._send(message)
+            await self._pass_on(message)
         elif message["status"] == 500:
             self._held = [message]
         else:
@@ -35,7 +40,7 @@ class Answer:
         if held:
             await self._begin(held[0])
             for message in held[1:]:
-                await self._send(message)
+                await self._pass_on(message)
 
     async def replace(self, status: int, headers: dict[str, str], body: bytes) -> None:
         """A whole answer, instead of one that has not begun."""
@@ -44,6 +49,19 @@ class Answer:
         pairs.append((b"content-length", str(len(body)).encode()))
         await self._begin({"type": "http.response.start", "status": status, "headers": pairs})
         await self._send({"type": "http.response.body", "body": body})
+
+    async def _pass_on(self, message: Message) -> None:
+        """In parts: the server takes each whole, and waits for the client before the next. Passed on as one, a large
+        body would be copied for everybody who does not read."""
+        body = message.get("body", b"")
+        if len(body) <= PART:
+            await self._send(message)
+            return
+        for begin in range(0, len(body), PART):
+            is_last = begin + PART >= len(body)
+            more_body = message.get("more_body", False) or not is_last
+            part = {"body": body[begin : begin + PART], "more_body": more_body}
+            await self._send({**message, **part})
 
     async def _begin(self, message: Message) -> None:
         self.status = message["status"]

@@ -29,7 +29,7 @@ from entrypoints.web.cookies import Cookies
 from entrypoints.web.errors import plain_problem, problem_of
 from entrypoints.web.headers import Dressing, Headers
 from entrypoints.web.hosts import Hosts, Origin
-from entrypoints.web.limits import counted, must_fit
+from entrypoints.web.limits import ArrivingBodies, Body, must_fit
 from entrypoints.web.logs import RequestLine
 from entrypoints.web.next_page import sign_in_address
 from entrypoints.web.origins import SAFE, is_embedded, must_be_from_here
@@ -39,6 +39,7 @@ from entrypoints.web.proxies import SCRUBBED, Proxies
 from entrypoints.web.static_files import StaticFiles
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+MB: Final = 1024 * 1024
 LARGEST_HEADERS: Final = 64 * 1024
 """Bytes, names and values together."""
 
@@ -96,6 +97,8 @@ class Gate:
         self._cookie = Cookies.of(settings).session
         self._dressing = Dressing(settings)
         self._pages = Pages.load(settings, StaticFiles.load())
+        self._stall = settings.stall_seconds
+        self._arriving = ArrivingBodies(largest=settings.body_limit_mb * MB)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -111,9 +114,10 @@ class Gate:
         line = RequestLine(method=scope["method"], path=scope["path"], request_id=request_id)
         answer = Answer(send, self._dressing, request_id)
         headers: dict[bytes, str] = {}
+        body: Body | None = None
         try:
-            inner_scope, inner_receive = await self._let_in(scope, receive, headers, line)
-            await self._inner(inner_scope, inner_receive, answer.send)
+            inner_scope, body = await self._let_in(scope, receive, headers, line)
+            await self._inner(inner_scope, body.receive if body else receive, answer.send)
             await answer.finish()
         except Refused as refused:
             await self._refuse(refused.problem, headers, answer, line)
@@ -127,12 +131,14 @@ class Gate:
             log.exception("request failed", request_id=request_id, fault=type(error).__name__)
             await self._refuse(_FAULT, headers, answer, line)
         finally:
+            if body is not None:
+                body.release()
             line.write(answer.status)
 
     async def _let_in(
         self, scope: Scope, receive: Receive, headers: dict[bytes, str], line: RequestLine
-    ) -> tuple[Scope, Receive]:
-        """The request as those behind the gate see it. Raises Refused."""
+    ) -> tuple[Scope, Body | None]:
+        """The request as those behind the gate see it, and its body if it has one. Raises Refused."""
         method, path = scope["method"], scope["path"]
         passed_on = _sorted_out(scope["headers"], headers)
         peer, port = scope.get("client") or ("", 0)
@@ -147,7 +153,7 @@ class Gate:
         if is_ours and not is_plain(path, scope.get("raw_path") or b""):
             raise refusal(404, "not-found", "Not found", "There is nothing at this address.")
         is_embedded = self._is_embedded(method, rule, headers, cookies)
-        receive = _limited(receive, method, headers, rule.body_limit)
+        has_body = _has_body(method, headers, rule.body_limit)
         line.is_quiet = rule.is_quiet or (rule.who == "anyone" and not rule.asks_store)
         recognise = self._recognises(rule, headers, cookies)
         is_refused = is_embedded or rule.who == "nobody"
@@ -175,7 +181,18 @@ class Gate:
             "state": state,
             "session": _values(signed_in),
         }
-        return {**scope, **changed}, receive
+        body = self._body(receive, rule, signed_in) if has_body else None
+        return {**scope, **changed}, body
+
+    def _body(self, receive: Receive, rule: Access, signed_in: SignedIn | None) -> Body:
+        """Counted where it is kept in memory; one of a stranger is never large."""
+        return Body(
+            receive,
+            limit=rule.body_limit,
+            stall=self._stall,
+            account=signed_in.user.id if signed_in else None,
+            arriving=None if rule.goes_to_disk else self._arriving,
+        )
 
     def _recognises(self, rule: Access, headers: dict[bytes, str], cookies: str) -> RecogniseAgain:
         """A program's token goes before the cookie, which is then no way out. What is open to everybody it does not
@@ -358,13 +375,14 @@ def _must_have_a_role(signed_in: SignedIn, rule: Access, line: RequestLine) -> N
     )
 
 
-def _limited(receive: Receive, method: str, headers: dict[bytes, str], limit: int) -> Receive:
+def _has_body(method: str, headers: dict[bytes, str], limit: int) -> bool:
+    """Whether one may come. Raises Refused where it is announced and too large."""
     if b"transfer-encoding" in headers:
-        return counted(receive, limit)
+        return True
     if b"content-length" in headers:
         must_fit(headers[b"content-length"], limit)
-        return receive
-    return receive if method in SAFE else counted(receive, limit)
+        return True
+    return method not in SAFE
 
 
 def _is_for_a_person(headers: dict[bytes, str]) -> bool:

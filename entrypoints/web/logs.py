@@ -13,6 +13,7 @@ from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger
 
 from application.settings import Settings
 from domain.model.caller import SignedIn
+from entrypoints.web.summary import Summary
 
 LONGEST_PATH: Final = 500
 GONE: Final = 499
@@ -99,6 +100,7 @@ def _take_over_the_standard_library(
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
+    handler.addFilter(Summary())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

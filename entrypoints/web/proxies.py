@@ -45,7 +45,7 @@ class Proxies:
         """From right to left, the first address that is not a trusted proxy's."""
         address = peer
         for said in reversed([peer, *forwarded_for.split(",")][1:]):
-            if not self._is_trusted(address):
+            if not self.is_trusted(address):
                 break
             parsed = _address(said)
             if parsed is None:
@@ -53,7 +53,7 @@ class Proxies:
             address = str(parsed)
         return address
 
-    def _is_trusted(self, address: str) -> bool:
+    def is_trusted(self, address: str) -> bool:
         parsed = _address(address)
         return parsed is not None and any(parsed in network for network in self._trusted)
 

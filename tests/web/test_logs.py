@@ -1,5 +1,6 @@
 """One line for each request, and nothing secret in any."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import structlog
 
 from application.settings import load
 from entrypoints.web.logs import configure_logging
+from entrypoints.web.summary import CONNECTIONS, Summary
 from entrypoints.web.violations import Violation, Violations
 from tests.web.conftest import PASSWORD, Door, Lines
 from tests.web.pages import sign_in
@@ -173,3 +175,40 @@ def test_what_a_policy_lacks_can_be_read_and_copied_from_one_line(
 
     (line,) = capsys.readouterr().out.splitlines()
     assert 'csp={"img-src": "https://images.example.com"}' in line
+
+
+def _told(record: tuple[str, str]) -> logging.LogRecord:
+    name, message = record
+    return logging.LogRecord(name, logging.WARNING, "", 0, message, None, None)
+
+
+async def test_what_strangers_can_cause_is_one_line_a_minute(lines: Lines) -> None:
+    summary = Summary(every=0.05)
+    caused = [
+        ("uvicorn.error", "Invalid HTTP request received."),
+        ("uvicorn.error", "Unsupported upgrade request."),
+        ("uvicorn.error", "No supported WebSocket library detected. Please …"),
+        ("asyncio", "socket.accept() out of system resource\nsocket: <…>"),
+        (CONNECTIONS, "made_room"),
+    ]
+
+    passed = [summary.filter(_told(record)) for _ in range(100) for record in caused]
+    said_at_once = list(lines)
+    await asyncio.sleep(0.2)
+
+    assert not any(passed)
+    assert [line["not_http"] for line in said_at_once] == [1]
+    assert len(lines) == 2
+    later = {k: v for k, v in lines[1].items() if k not in {"event", "log_level"}}
+    assert later == {
+        "not_http": 99,
+        "upgrades": 100,
+        "no_file_left": 100,
+        "made_room": 100,
+    }
+
+
+def test_what_else_libraries_say_stays_a_line() -> None:
+    said = [("uvicorn.error", "Exception in ASGI application"), ("asyncio", "Task was destroyed")]
+
+    assert all(Summary().filter(_told(record)) for record in said)

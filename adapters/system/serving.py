@@ -1,0 +1,107 @@
+"""Which processes serve one SQLite file: each holds a lock on one byte of a file beside it.
+
+A lock of `fcntl` belongs to the process: the kernel releases it when the process ends, however it ends, and a child that was
+forked does not inherit it.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from adapters.system.files import FILE_MODE
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover -- Windows, where nobody is counted.
+    fcntl = None  # type: ignore[assignment]
+
+SUFFIX: Final = "-serving"
+PLACES: Final = 64
+"""More processes are not told apart."""
+_DOOR: Final = 0
+"""The byte that is locked while places are counted and taken, so that two who do it at once see each other."""
+_PATIENCE: Final = 1.0
+"""Seconds to wait for the door, which others need for less than a millisecond."""
+
+
+class CannotBeCounted(Exception):
+    """The folder cannot be written to, or its file system has no locks."""
+
+
+@contextmanager
+def place_beside(database: Path) -> Iterator[int]:
+    """Counts this process as one that serves the file until the block ends, and answers how many others do. Raises
+    CannotBeCounted. For one block at a time: closing the file releases every lock that the process has on it."""
+    descriptor = _opened(database, os.O_CREAT)
+    try:
+        with _door(descriptor):
+            free = [place for place in _places() if _take(descriptor, place)]
+            for place in free[1:]:
+                _leave(descriptor, place)
+        yield PLACES - len(free)
+    finally:
+        os.close(descriptor)
+
+
+def places_taken_beside(database: Path) -> int:
+    """Counts the processes that serve the file, this one not among them. Raises CannotBeCounted."""
+    try:
+        descriptor = _opened(database)
+    except FileNotFoundError:
+        return 0
+    try:
+        with _door(descriptor):
+            free = [place for place in _places() if _take(descriptor, place)]
+        return PLACES - len(free)
+    finally:
+        os.close(descriptor)
+
+
+def _places() -> range:
+    return range(1, PLACES + 1)
+
+
+def _opened(database: Path, flags: int = 0) -> int:
+    if fcntl is None:
+        raise CannotBeCounted  # pragma: no cover
+    file = database.with_name(f"{database.name}{SUFFIX}")
+    try:
+        return os.open(file, os.O_RDWR | os.O_CLOEXEC | flags, FILE_MODE)
+    except FileNotFoundError:
+        if flags:
+            raise CannotBeCounted from None
+        raise
+    except OSError as error:
+        raise CannotBeCounted from error
+
+
+@contextmanager
+def _door(descriptor: int) -> Iterator[None]:
+    until = time.monotonic() + _PATIENCE
+    try:
+        while not _take(descriptor, _DOOR):
+            if time.monotonic() > until:
+                raise CannotBeCounted
+            time.sleep(0.01)
+        yield
+    except OSError as error:  # No locks here, as on some network file systems.
+        raise CannotBeCounted from error
+    finally:
+        with suppress(OSError):
+            _leave(descriptor, _DOOR)
+
+
+def _take(descriptor: int, place: int) -> bool:
+    """False where another process has it. Raises OSError."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, as POSIX leaves it open.
+        return False
+    return True
+
+
+def _leave(descriptor: int, place: int) -> None:
+    fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, place)
