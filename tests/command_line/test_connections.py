@@ -227,7 +227,7 @@ def test_a_body_that_stops_is_refused_with_408_and_its_connection_closed(served:
     ] * len(sent)
     assert all(b"did not arrive in time" in said for said, _ in ended)
     assert all(took < PATIENCE for _, took in ended)
-    cache = served.folder / "data/gradio"
+    cache = served.folder / "gradioapp-data/gradio"
     assert [path.name for path in cache.iterdir() if path.is_file()] == []
 
 
