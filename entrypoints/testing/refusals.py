@@ -52,8 +52,9 @@ def note_faults(demo: gr.Blocks) -> None:
         except (gr.Error, DomainError):
             raise
         except Exception as error:
-            scope = getattr(getattr(request, "request", None), "scope", {})
-            scope.get(FAULTS, []).append(error)
+            for one in request if isinstance(request, list) else [request]:  # A batch has several.
+                scope = getattr(getattr(one, "request", None), "scope", {})
+                scope.get(FAULTS, []).append(error)
             raise
 
     demo.process_api = process_api  # type: ignore[method-assign]

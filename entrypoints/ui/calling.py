@@ -5,12 +5,11 @@ set by a middleware is lost in the queue's own task.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import compress
 from traceback import walk_tb
 from typing import Any, Final
 
@@ -18,19 +17,30 @@ import gradio as gr
 import structlog
 from gradio.block_function import BlockFunction
 from gradio.caching import CacheMissError, _probe_mode_active
+from gradio.state_holder import SessionState
 from starlette.requests import Request
 
 from application.use_cases import UseCases
-from domain.errors import DiskFull, DomainError, FileGone, SessionEnded, StoreUnavailable
+from domain.errors import (
+    DiskFull,
+    DomainError,
+    FileGone,
+    NotAllowed,
+    SessionEnded,
+    StoreUnavailable,
+)
 from domain.model.caller import Caller, SignedIn
 from domain.model.session import SessionId
 from entrypoints.access import RECOGNISE, REQUEST_ID
 from entrypoints.ui.answers import EVENT_STATUS
+from entrypoints.ui.batches import only, tell_alone, with_gaps
 from entrypoints.ui.disk import is_full
 from entrypoints.ui.errors import as_popup
 from entrypoints.ui.values import SessionData, State
 
 log = structlog.get_logger()
+
+Check = Callable[[BlockFunction], None]
 
 GOES_TO: Final = "gradioapp_goes_to"
 """Key in what an event answers: the address that `session.js` sends the browser to."""
@@ -166,7 +176,7 @@ class Calls:
         *,
         place: str,
         needs_state: Callable[[BlockFunction], bool],
-        check: Callable[[BlockFunction], None],
+        check: Check,
     ) -> None:
         """`place` is the app's address. `check` is asked in the caller's name before each step, and may refuse it."""
         process: Callable[..., Awaitable[dict[str, Any]]] = demo.process_api
@@ -176,21 +186,28 @@ class Calls:
             block_fn: BlockFunction | int, *args: Any, request: Any = None, **kwargs: Any
         ) -> dict[str, Any]:
             fn = demo.fns[block_fn] if isinstance(block_fn, int) else block_fn
-            if isinstance(request, list):
-                return await self._batch(fn, partial(process, block_fn, *args, **kwargs), request)
-            http = _http_request(request)
-            if http is None:  # Gradio itself asks, at start-up.
+            is_batch = isinstance(request, list)
+            http = _http_request(request[0] if is_batch else request)
+            if http is None:
+                if is_batch:
+                    raise as_popup(SessionEnded(), request_id="-")
+                # Gradio itself asks, at start-up.
                 return await process(block_fn, *args, request=request, **kwargs)
             try:
-                call = await self.begin(http, place=place, is_activity=not _is_tick(fn))
+                event = _event_of(fn, demo, kwargs.get("state"))
+                is_activity = not _is_tick(event)
+                if is_batch:
+                    batch = partial(process, block_fn, *args, **kwargs)
+                    return await self._batch(demo, event, batch, request, place=place, check=check)
+                call = await self.begin(http, place=place, is_activity=is_activity)
                 if needs_state(fn):
                     await call.load_state()
 
                 async def run() -> dict[str, Any]:
-                    check(fn)
+                    check(event)
                     return await process(block_fn, *args, request=request, **kwargs)
 
-                return await self._step(call, run, is_activity=not _is_tick(fn))
+                return await self._step(call, run, is_activity=is_activity)
             except Exception as error:
                 if _probe_mode_active.get():
                     # Gradio asks whether a cached answer is there. If not, for whatever reason, the event waits its turn.
@@ -202,7 +219,7 @@ class Calls:
 
         demo.process_api = process_api  # type: ignore[method-assign]
 
-    def _told(self, error: Exception, fn: BlockFunction, http: Request) -> Exception:
+    def _told(self, error: Exception, fn: BlockFunction, http: Request) -> gr.Error:
         """What a failed step says: to the caller, and in the log."""
         if is_full(error):
             log.error("disk full", of=fn.name, exc_info=error)
@@ -219,43 +236,68 @@ class Calls:
         return as_popup(error, request_id=request_id)
 
     async def _batch(
-        self, fn: BlockFunction, run: "partial[Awaitable[dict[str, Any]]]", requests: list[Any]
+        self,
+        demo: gr.Blocks,
+        fn: BlockFunction,
+        run: "partial[Awaitable[dict[str, Any]]]",
+        requests: list[Any],
+        *,
+        place: str,
+        check: Check,
     ) -> dict[str, Any]:
-        """One run for several callers; of an ended session nothing is run, and its sample stays empty."""
+        """One run for those callers who may; each of the others is told alone why not, as by an event of their own."""
         if not fn.batch:
-            raise gr.Error("This event takes no batches.", print_exception=False)
-        here = [await self._is_signed_in(request) for request in requests]
-        if all(here):
-            return await run(request=requests)
-        if not any(here):
-            raise as_popup(SessionEnded(), request_id="-")
-        inputs = [list(compress(values, here)) for values in run.keywords["inputs"]]
-        output = await run(inputs=inputs, request=list(compress(requests, here)))
-        output["data"] = [_spread(values, here) for values in output["data"]]
+            raise gr.Error("This event takes no batches.")
+        if fn.connection == "stream":  # Gradio would send each of them the outputs of all.
+            raise gr.Error("A stream takes no batches.")
+        is_activity = not _is_tick(fn)
+        calls = [
+            await self._of_batch(demo, fn, request, place=place, check=check)
+            for request in requests
+        ]
+        allowed = [call is not None for call in calls]
+        if not any(allowed):
+            raise gr.Error("Nobody of this batch may run it.")  # Everybody has been told.
+        with ExitStack() as running:
+            for call in filter(None, calls):
+                running.enter_context(self._is_running(call, is_activity=is_activity))
+            if all(allowed):
+                return await run(request=requests)
+            inputs = [only(values, allowed) for values in run.keywords["inputs"]]
+            output = await run(inputs=inputs, request=only(requests, allowed))
+        output["data"] = [with_gaps(values, allowed) for values in output["data"]]
         return output
 
-    async def _is_signed_in(self, request: Any) -> bool:
+    async def _of_batch(
+        self, demo: gr.Blocks, fn: BlockFunction, request: Any, *, place: str, check: Check
+    ) -> Call | None:
+        """None for a caller who may not run it, and has been told."""
         http = _http_request(request)
+        if http is None:
+            return None
         try:
-            if http is not None:
-                await http.scope["state"][RECOGNISE](activity=True)
-        except SessionEnded:
-            return False
-        return True
+            call = await self.begin(http, place=place, is_activity=not _is_tick(fn))
+            with call.current():
+                check(fn)
+        except Exception as error:
+            tell_alone(demo, http, self._told(error, fn, http))
+            return None
+        return call
 
     async def _step(
         self, call: Call, run: Callable[[], Awaitable[dict[str, Any]]], *, is_activity: bool
     ) -> dict[str, Any]:
-        with call.current():
-            if is_activity and call.signed_in.token is None:  # A token never grows idle.
-                with self.running.one_of(call.signed_in.session.id):
-                    output = await run()
-            else:
-                output = await run()
+        with call.current(), self._is_running(call, is_activity=is_activity):
+            output = await run()
         await call.keep()
         if call.goes_to is not None:
             output[GOES_TO], call.goes_to = call.goes_to, None
         return output
+
+    def _is_running(self, call: Call, *, is_activity: bool) -> AbstractContextManager[None]:
+        if is_activity and call.signed_in.token is None:  # A token never grows idle.
+            return self.running.one_of(call.signed_in.session.id)
+        return nullcontext()
 
     async def begin(self, http: Request, *, place: str, is_activity: bool) -> Call:
         """Raises SessionEnded: an ended session runs no further step."""
@@ -282,12 +324,6 @@ def _is_of_the_input(error: Exception) -> bool:
     return "preprocess_data" in steps and "call_function" not in steps
 
 
-def _spread(values: Iterable[Any], here: Sequence[bool]) -> list[Any]:
-    """One place for every caller, those who are gone included."""
-    rest = iter(values)
-    return [next(rest) if is_here else None for is_here in here]
-
-
 def _status(error: Exception) -> int:
     if isinstance(error, StoreUnavailable | FileGone):
         return 503
@@ -296,9 +332,19 @@ def _status(error: Exception) -> int:
     return 400 if isinstance(error, DomainError) else 500
 
 
+def _event_of(fn: BlockFunction, demo: gr.Blocks, tab: SessionState | None) -> BlockFunction:
+    """A validator runs in front of an event and under its rules; Gradio makes it a function of its own, which knows
+    nothing of the event. Raises NotAllowed for one that belongs to none."""
+    if not fn.is_validator_function:
+        return fn
+    fns = demo.fns if tab is None else tab.blocks_config.fns
+    for event in fns.values():
+        if event.validator is fn.fn and event.inputs is fn.inputs:
+            return event
+    raise NotAllowed
+
+
 def _http_request(request: Any) -> Request | None:
-    if isinstance(request, list):
-        return None
     inner = getattr(request, "request", None)
     return inner if isinstance(inner, Request) else None
 

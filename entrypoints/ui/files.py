@@ -113,8 +113,6 @@ class AppFiles:
             request: Any = None,
             **kwargs: Any,
         ) -> dict[str, Any]:
-            fn = demo.fns[block_fn] if isinstance(block_fn, int) else block_fn
-            self._must_not_explore(fn, inputs)
             samples: Samples = []
             made: list[tuple[SignedIn, set[str]]] = []
             token, senders = _samples.set(samples), _senders.set(_senders_of(request))
@@ -142,6 +140,7 @@ class AppFiles:
             block_fn: BlockFunction, inputs: list[Any], *args: Any, **kwargs: Any
         ) -> list[Any]:
             # Here, since every way to call an event ends here, with the inputs as its components are about to read them.
+            self._must_not_explore(block_fn, inputs)
             sender = next(_senders.get(iter(())), None)
             if sender is not None:
                 await self._must_be_theirs_to_name(sender, named_by(block_fn.inputs, inputs))

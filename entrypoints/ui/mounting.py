@@ -60,7 +60,7 @@ from entrypoints.ui.mcp import McpServer
 from entrypoints.ui.media_types import FilePolicies
 from entrypoints.ui.policy import Policy, SourceRefused, policy_of
 from entrypoints.ui.private_places import PrivatePlaces
-from entrypoints.ui.roles import must_have_one_of, must_see, roles_of
+from entrypoints.ui.roles import must_have_one_of, must_see, must_use, roles_of
 from entrypoints.ui.sdk import Page, PageRefused
 from entrypoints.ui.server_functions import ServerFunctions
 from entrypoints.ui.slugs import is_slug, slug_of
@@ -331,6 +331,7 @@ def _must_be_for(mounted: Mounted, built: BlockFunction) -> None:
     if mounted.addresses.roles:
         must_have_one_of(mounted.addresses.roles, to_use=mounted.page.title)
     must_see(built)
+    must_use(built)
 
 
 _ENDPOINT: Final = "violations"
@@ -372,6 +373,11 @@ def _must_not_ask_who_calls(fn: BlockFunction, taken: frozenset[type]) -> None:
     """A batch is one call for several callers; Gradio would hand it the first one's request for all."""
     hints: dict[str, object] = get_type_hints(fn.fn) if fn.fn else {}  # type: ignore[no-untyped-call]
     asks = [kind.__name__ for kind in taken]
+    if fn.connection == "stream":
+        raise PageRefused(
+            f"{fn.name} is a batch=True event of a stream: Gradio would send each caller the outputs of all. "
+            "Make it batch=False."
+        )
     if any(hint in {gr.Request, gr.Request | None} for hint in hints.values()):
         asks.append("gr.Request")
     if roles_of(fn.fn):

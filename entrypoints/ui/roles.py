@@ -64,6 +64,14 @@ def may_use(fn: BlockFunction, roles: frozenset[str]) -> bool:
     return all(not wanted.isdisjoint(roles) for wanted in roles_of(fn.fn))
 
 
+def must_use(built: BlockFunction) -> None:
+    """Refuse an event that requires a role before anything of it is run, its validator included. Raises NotAllowed."""
+    if built.renderable is not None:  # It runs for everybody, and builds nothing for others.
+        return
+    for wanted in roles_of(built.fn):
+        must_have_one_of(wanted, to_use=_name(built))
+
+
 def must_see(built: BlockFunction | Block) -> None:
     """What was built for a role is gone with it, also where a tab still has it. Raises NotAllowed."""
     built_by: Any = built.rendered_in

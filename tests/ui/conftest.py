@@ -1,7 +1,7 @@
 """A page of the test's own behind the real gate, on memory adapters; Gradio's queue runs, and no server does."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -185,13 +185,14 @@ class Mounts:
         demo: gr.Blocks,
         *,
         title: str = "Home",
+        roles: Collection[str] = frozenset(),
         others: Sequence[ui.Page] = (),
         **values: Any,
     ) -> House:
         settings = load(env_file=None, environment="test", **values)
         clock = StoppedClock()
         container = build(settings, clock=clock)
-        service = compose(container, [ui.Page(demo=demo, title=title), *others])
+        service = compose(container, [ui.Page(demo=demo, title=title, roles=roles), *others])
         await self.closing.enter_async_context(service.running())
         return House(container, clock, settings, demo, service.pages, service.gate, service.api)
 

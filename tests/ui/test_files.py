@@ -675,10 +675,16 @@ async def test_an_explorer_of_files_shows_neither_what_is_somebodys_nor_what_is_
     for name in ("secret.key", "secret.key.old", "gradioapp.sqlite3.bak"):
         (data / name).write_text("of the service")
     seen: list[str | None] = []
+
+    def pick_all(paths: list[str]) -> list[list[str]]:
+        seen.extend(paths)
+        return [paths]
+
     with gr.Blocks() as demo:
         files = gr.FileExplorer(root_dir=str(tmp_path), file_count="single")
         gr.Button().click(seen.append, files, None, api_name="pick")
         gr.Button().click(lambda path: path, files, gr.File(), api_name="give")
+        gr.Button().click(pick_all, files, gr.Textbox(), api_name="pick_all", batch=True)
     house = await mounted(demo, data_dir=data)
     ada, bob, _ = await everybody(house)
     [digest, name] = Path(await uploads(ada)).parts[-2:]
@@ -700,10 +706,13 @@ async def test_an_explorer_of_files_shows_neither_what_is_somebodys_nor_what_is_
         ["data", "gradioapp.sqlite3.bak"],
         [folder.name, digest, name],
     ):
-        for event in ("pick", "give"):
+        for event in ("pick", "give", "pick_all"):
             assert not completed(await bob.runs(event, [steps]))["success"], steps
-    assert completed(await bob.runs("pick", [["plain.txt"]]))["success"]
-    assert seen == [str(tmp_path / "plain.txt")]
+            direct = await bob.http.post(f"{API}/run/{event}", json={"data": [[steps]]})
+            assert direct.status_code == 400, steps
+    for event in ("pick", "pick_all"):
+        assert completed(await bob.runs(event, [["plain.txt"]]))["success"]
+    assert seen == [str(tmp_path / "plain.txt")] * 2
 
 
 async def test_a_picture_of_lines_is_no_more_public_than_others(mounted: Mounts) -> None:

@@ -61,6 +61,10 @@ def clicks(so_far: int, step: float, *, user: User = injected) -> tuple[int, str
     return now, f"{now} clicks", user.email
 
 
+def divide_all(numbers: list[float]) -> list[list[float]]:
+    return [[1 / number for number in numbers]]
+
+
 def divide() -> float:
     return 1 / 0
 
@@ -97,6 +101,7 @@ def _build() -> gr.Blocks:
         button.click(endless, None, number, api_name="endless")
         button.click(clicks, [seen, step], [seen, said, out], api_name="clicks")
         button.click(divide, None, number, api_name="divide")
+        button.click(divide_all, number, number, api_name="divide_all", batch=True)
         button.click(object_to, text, said, api_name="object_to")
         button.click(lambda text: text, text, said, api_name="say", validator=never_empty)
         button.click(whisper, None, said, api_name="whisper", queue=False)
@@ -215,6 +220,16 @@ def test_a_fault_of_the_app_has_its_cause(app: Served) -> None:
     assert isinstance(failed.value.__cause__, ZeroDivisionError)
     assert "report the number" in str(failed.value)
     assert [line["event"] for line in app.log].count("event failed") == 1
+
+
+def test_a_fault_of_a_batch_has_its_cause(app: Served) -> None:
+    ada = app.signed_in("ada@example.com")
+
+    assert ada.call("/divide_all", 4) == 0.25
+    with pytest.raises(Failed, match=r"/divide_all\(numbers\) raised ZeroDivisionError") as failed:
+        ada.call("/divide_all", 0)
+
+    assert isinstance(failed.value.__cause__, ZeroDivisionError)
 
 
 def test_refused_is_not_content_with_anything(app: Served) -> None:
