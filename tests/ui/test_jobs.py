@@ -16,7 +16,7 @@ from entrypoints import ui
 from entrypoints.app import compose
 from tests.ui.conftest import HERE, Mounts
 
-JOBS: Final = {"keep-awake", "forget-ended", "purge-sessions", "purge-tokens", "forget-old-files"}
+JOBS: Final = {"keep-awake", "forget-ended", "purge-sessions", "purge-tokens", "renew-files"}
 
 
 @asynccontextmanager
