@@ -58,7 +58,7 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class FolderOnDisk(FileFolder):
-    """Opens each folder on the way to a file by itself and as no link, so that a name never leads elsewhere."""
+    """Opens each folder of a path by itself and never through a link, so that a path never leads elsewhere."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -79,7 +79,7 @@ class FolderOnDisk(FileFolder):
         await asyncio.to_thread(self._remove_empty, removed)
 
     def _each(self, places: Collection[str], change: Callable[[int, str], None]) -> Sequence[str]:
-        """Those that it could be done to."""
+        """Change files, and return the places where that was possible."""
         done = []
         for place in places:
             with suppress(OSError), self._opened(place) as (folder, name):
@@ -99,7 +99,7 @@ class FolderOnDisk(FileFolder):
 
     @contextmanager
     def _opened(self, place: str) -> Iterator[tuple[int, str]]:
-        """The folder that holds the place, and the name there. Raises OSError."""
+        """Open the folder that holds the place, and yield it with the file's name. Raises OSError."""
         *folders, name = place.split("/")
         if {"", ".", ".."} & {*folders, name}:
             raise FileNotFoundError(place)

@@ -39,8 +39,8 @@ class UseFiles:
     files: FileService
 
     async def __call__(self, caller: Caller, keys: Collection[FileKey]) -> frozenset[FileKey]:
-        """Those of the keys that belong to the caller's account, whichever sign-in claimed them. They count as used,
-        which is written once a day."""
+        """Return the keys that belong to the caller's account, whichever session claimed them. They count as used, which
+        is written once a day."""
         user_id = _account(caller)
         async with self.units_of_work.reading() as work:
             owned = await work.files.owned(user_id, keys)
@@ -61,7 +61,7 @@ class FindFileSpace:
     files: FileService
 
     async def __call__(self, caller: Caller) -> FileSpace:
-        """How much of its quota the caller's account has used."""
+        """Return how much of its quota the caller's account has used."""
         async with self.units_of_work.reading() as work:
             used = await work.files.total(_account(caller))
         return FileSpace(used=used, policy=self.files.policy)
@@ -80,11 +80,11 @@ class DiscardFiles:
     folder: FileFolder
 
     async def __call__(self, places: Collection[str]) -> int:
-        """Answers how many are gone."""
+        """Remove files, and return how many are gone."""
         return await self.settle(await self.folder.set_aside(places))
 
     async def settle(self, aside: Sequence[str]) -> int:
-        """The second step. If the process dies before, the next purge takes it."""
+        """Remove or put back what was set aside. If the process dies before, a later purge does it."""
         try:
             async with self.units_of_work.reading() as work:
                 claims = await work.files.of([file_key(place) for place in aside])
@@ -113,7 +113,7 @@ class PurgeFiles:
     discard: DiscardFiles
 
     async def __call__(self, *, is_spared: Callable[[str], bool]) -> int:
-        """Answers how many files are gone. Those at places that are spared stay, whoever claims them or not."""
+        """Return how many files are gone. Spared places keep theirs, with or without claims."""
         removed = 0
         async for batch in self.folder.files():
             left = [file.place for file in batch if file.is_aside and self.files.is_left(file)]
@@ -124,7 +124,7 @@ class PurgeFiles:
         return removed
 
     async def _unclaimed(self, files: Sequence[StoredFile]) -> Sequence[str]:
-        """The places of those that nobody has a claim on any longer, or never had for as long as a claim lasts."""
+        """End unused claims, and return the places of files that have lost their last one, or are orphans."""
         places = {file.key: file.place for file in files}
         async with self.units_of_work.reading() as work:
             claims = await work.files.of(places)
@@ -140,7 +140,7 @@ class PurgeFiles:
         ]
 
     async def _measure(self, files: Sequence[StoredFile], claims: Sequence[FileClaim]) -> None:
-        """Claims of an earlier release have no size."""
+        """Fill in the sizes of claims of an earlier release."""
         unknown = {claim.key for claim in claims if claim.size is None}
         if unknown:
             async with self.units_of_work.writing() as work:
@@ -165,8 +165,8 @@ class PurgeFiles:
         places: Mapping[FileKey, str],
         before: datetime,
     ) -> Iterable[FileClaim]:
-        """Under the account's lock, which whoever changes its State or claims a file holds too. What has to stay counts
-        as used now, and is looked at again when that is as long ago."""
+        """End claims under the account's lock, which changes of its State and new claims take too. A claim that has to stay
+        counts as used now."""
         async with self.units_of_work.writing() as work:
             try:
                 await work.users.get_locked(user_id)
@@ -204,7 +204,7 @@ class PurgeFiles:
 async def _kept_values(
     work: UnitOfWork, user_id: UserId, sessions: Sequence[Session]
 ) -> Sequence[Entries]:
-    """All that is kept for the account, its sign-ins and its access tokens."""
+    """Return all that is kept for the account, its sessions and its access tokens."""
     tokens = await work.access_tokens.of_user(user_id)
     return [
         await work.account_state.read(user_id),

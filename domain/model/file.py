@@ -14,7 +14,7 @@ FileKey = NewType("FileKey", bytes)
 the same content is the same file, and belongs to everybody who sent or was given it."""
 
 MARKED_EVERY: Final = timedelta(days=1)
-"""The use of a claim is written at most this often."""
+"""The store is told of a claim's use at most this often."""
 UPLOADS: Final = ".uploads"
 """The folder within, for uploads that are not whole yet."""
 LEFT: Final = timedelta(days=1)
@@ -34,13 +34,14 @@ def file_key(path: str) -> FileKey:
 
 
 def mark_of(place: str) -> str:
-    """What a text contains that names the file at this relative path: its folder, which is named after its content."""
+    """Return the part of a relative path that every text naming the file contains: the folder, if it is named after the
+    content."""
     folder = place.partition("/")[0]
     return folder if len(folder) >= DIGEST else place
 
 
 def is_named_in(place: str, text: str) -> bool:
-    """Whether the JSON `text` names the file at this relative path."""
+    """Return whether the JSON `text` names the file at this relative path."""
     return json.dumps(mark_of(place), ensure_ascii=False)[1:-1] in text
 
 
@@ -81,7 +82,7 @@ class FilePolicy:
     """How long a claim lasts after its last use; None: for ever."""
 
     def must_fit(self, used: int, more: int) -> None:
-        """Raises FilesQuotaExceeded."""
+        """Refuse `more` bytes that do not fit. Raises FilesQuotaExceeded."""
         if used + more > self.quota:
             raise FilesQuotaExceeded(
                 f"Your files take {_megabytes(used)} of the {_megabytes(self.quota)} that an account may have, and with "
@@ -89,7 +90,7 @@ class FilePolicy:
             )
 
     def unused_before(self, now: datetime) -> datetime | None:
-        """A claim whose last written use is older than this has been unused for `keep`; None: no claim ever is."""
+        """Return the moment before which the last written use of an unused claim lies; None: claims never end."""
         return None if self.keep is None else now - self.keep - MARKED_EVERY
 
     @property
@@ -111,7 +112,7 @@ class FileSpace:
     policy: FilePolicy
 
     def must_fit(self, more: int) -> None:
-        """Raises FilesQuotaExceeded."""
+        """Refuse `more` bytes that do not fit. Raises FilesQuotaExceeded."""
         self.policy.must_fit(self.used, more)
 
 

@@ -9,8 +9,8 @@ from domain.model.file import StoredFile
 
 class FileFolder(Protocol):
     """Names files by their places: paths within the folder, with "/". Never leaves the folder, and follows no links.
-    A file is removed in two steps, so that whoever decides can ask the store once more when nobody finds it any
-    longer, and undo the first."""
+    A file is removed in two steps: once it is out of its place, the store can be asked again, and the first step
+    undone."""
 
     @abstractmethod
     def files(self) -> AsyncIterator[Sequence[StoredFile]]:

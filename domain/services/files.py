@@ -30,8 +30,8 @@ class FileService:
     async def claim(
         self, files: FileRepository, user_id: UserId, sizes: Mapping[FileKey, int]
     ) -> None:
-        """Under the account's lock, so that two claims cannot both find the same room. A file that is the account's
-        already needs none. Raises FilesQuotaExceeded, UserNotFound (ASVS 5.2.4)."""
+        """Claim files under the account's lock, so that two claims cannot both use the same free bytes. A file that is
+        the account's already needs none. Raises FilesQuotaExceeded, UserNotFound (ASVS 5.2.4)."""
         used = await files.total(user_id, locked=True)
         more = sum(sizes.values())
         if used + more > self.policy.quota:
@@ -45,7 +45,7 @@ class FileService:
         return self.policy.unused_before(self.clock.now())
 
     def is_due(self, claim: FileClaim) -> bool:
-        """Whether a use of the claim has to be written."""
+        """Return whether a use of the claim has to be written."""
         return claim.used_at <= self.clock.now() - MARKED_EVERY
 
     def needed(
@@ -56,7 +56,7 @@ class FileService:
         sessions: Sequence[Session],
         kept: Iterable[Entries],
     ) -> Collection[FileKey]:
-        """Those of one account's unused claims that have to stay: a sign-in that began before the last use goes on, so
+        """Return which of one account's unused claims have to stay: a session that began before the last use is live, so
         that an open tab may show the file, or one of the kept values names it (ASVS 14.2.7)."""
         values = [entry.value for entries in kept for entry in entries.values()]
         text = json.dumps(values, ensure_ascii=False)
@@ -69,13 +69,13 @@ class FileService:
         }
 
     def is_left(self, file: StoredFile) -> bool:
-        """Whether somebody has left it who does not come back: a part of an upload or a file that was to be removed, by a
-        process that died, or an empty file, which Gradio makes for each input."""
+        """Return whether the file is a leftover: a part of an upload or a file that was set aside, by a process that died,
+        or an empty file, which Gradio makes for each input."""
         is_part = file.is_aside or file.place.startswith(f"{UPLOADS}/") or not file.size
         return is_part and file.changed_at < self.clock.now() - LEFT
 
     def is_orphan(self, file: StoredFile) -> bool:
-        """Whether it may be removed if nobody has a claim on it. Apps make files for themselves on the way, so it has to
-        be as old as a claim that ends."""
+        """Return whether a file without claims may be removed. Apps make files for themselves, so it has to be as old as an
+        unused claim."""
         before = self.unused_before()
         return before is not None and not file.is_aside and file.changed_at < before

@@ -1,4 +1,4 @@
-"""Which files belong to whom, as the store has it, and how much one account may still add."""
+"""Owners of files, cached from the store, and what one account may still add."""
 
 import asyncio
 from collections import Counter, OrderedDict
@@ -21,17 +21,19 @@ ends a claim two days after that at the soonest: by then it has been asked, and 
 
 @dataclass(slots=True)
 class Room:
-    """What one request is about to add to the files of its account."""
+    """Bytes that one request is about to add to the files of its account."""
 
     space: FileSpace
     """As it was when the request began."""
     user_id: UserId
     held: Counter[UserId]
-    """Bytes of all requests of this process; another process is held back by the store when the files are claimed."""
+    """Bytes of all requests in this process, per account. Those of other processes meet in the store, when the files
+    are claimed."""
     own: int = 0
 
     def hold(self, size: int) -> None:
-        """Raises FilesQuotaExceeded when the account has no room for that many bytes next to its other requests."""
+        """Reserve so many bytes in all. Raises FilesQuotaExceeded when they do not fit next to the account's other
+        requests."""
         more = max(0, size) - self.own
         self.space.must_fit(self.held[self.user_id] + more)
         self.held[self.user_id] += more
@@ -39,7 +41,7 @@ class Room:
 
 
 class Claims:
-    """Owners of files, as the store has them; what this process has seen lately is not asked again."""
+    """Owners of files; what this process has seen lately is not asked again."""
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class Claims:
         return owned == asked
 
     def unknown(self, signed_in: SignedIn, keys: Collection[FileKey]) -> frozenset[FileKey]:
-        """Those that the store has to be asked about."""
+        """Return the keys that the store has to be asked about."""
         since = self._now() - _TRUSTED
         unknown = set()
         for key in keys:
@@ -88,13 +90,13 @@ class Claims:
         return frozenset(unknown)
 
     async def discard(self, places: Collection[str]) -> None:
-        """Removes files that nobody has a claim on."""
+        """Remove files that nobody has a claim on."""
         if places:
             await self._app.discard_files(places)
 
     @asynccontextmanager
     async def room(self, signed_in: SignedIn) -> AsyncIterator[Room]:
-        """For one request, whose bytes are held until it ends."""
+        """Reserve bytes for one request until the block ends."""
         space = await self._app.find_file_space(signed_in.caller)
         room = Room(space, signed_in.user.id, self._held)
         try:
@@ -106,7 +108,7 @@ class Claims:
 
     @contextmanager
     def busy(self, callers: Iterable[Caller]) -> Iterator[None]:
-        """Inside, an event of theirs runs, and may use what they have named for it."""
+        """Mark the callers as having a running event, which may use what they have named for it."""
         callers = list(callers)
         self._busy.update(callers)
         try:
@@ -118,7 +120,7 @@ class Claims:
                     del self._busy[caller]
 
     async def renew(self) -> None:
-        """Marks as used what callers with a running event have used in this process: an event keeps its files however long
+        """Mark as used what callers with a running event have used in this process: an event keeps its files however long
         it takes."""
         for caller in tuple(self._busy):
             theirs = [key for user_id, key in self._known if user_id == caller.user_id]

@@ -1,4 +1,4 @@
-"""A disk that takes no more, said as what it is."""
+"""Errors of a full or read-only disk, as refusals."""
 
 import errno
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM})
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Also where Gradio says that a component failed because of it."""
+    """Return whether the disk is full or read-only, also as the cause of an error of Gradio."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _FULL:
             return True
@@ -28,8 +28,8 @@ def is_full(error: BaseException | None) -> bool:
 
 
 def half_written(error: BaseException | None) -> set[str]:
-    """The files that were being written when the error came. Gradio writes some outputs straight to their places, and
-    leaves what it could."""
+    """Return the paths that were being written when the error came. Gradio writes some outputs straight to their
+    places, and leaves them truncated."""
     found: set[str] = set()
     while error is not None:
         for frame, _ in walk_tb(error.__traceback__):
@@ -49,7 +49,7 @@ def _saves(frame: FrameType) -> bool:
 
 @contextmanager
 def writing_files() -> Iterator[None]:
-    """Around what writes to Gradio's folder and nowhere else. Raises DiskFull where the disk takes nothing."""
+    """Turn errors of writing to Gradio's folder into DiskFull. Use it only around what writes nowhere else."""
     try:
         yield
     except OSError as error:

@@ -67,7 +67,7 @@ class AppFiles:
         self._public = frozenset(map(file_key, self._within(shown | kept)))
         built = set().union(*(getattr(b, "temp_files", ()) for b in demo.blocks.values()))
         self._spared = self._public | frozenset(map(file_key, self._within(built)))
-        """Of the app itself: never removed."""
+        """Files of the app itself, which are never removed."""
 
     async def may_be_fetched(self, signed_in: SignedIn, path: str) -> bool:
         """Return whether the path may be passed on to Gradio, which serves the folder and what the author allowed.
@@ -82,7 +82,7 @@ class AppFiles:
             raise HTTPException(400, refusal)
 
     def is_spared(self, place: str) -> bool:
-        """Whether the file at this place of the folder is the app's own, or one that everybody is given."""
+        """Return whether the file at this place of the folder is the app's own, or one that everybody is given."""
         real = str(Path(self._folder, place))
         static = map(os.path.realpath, _StaticFiles.all_paths)
         return file_key(place) in self._spared or any(
@@ -213,7 +213,8 @@ class AppFiles:
         rendered: set[str],
         output: dict[str, Any],
     ) -> None:
-        """Raises FilesQuotaExceeded; of a batch only the sample of whoever has no room left stays empty."""
+        """Claim outputs for who asked. In a batch, only the sample of a caller over the quota is emptied. Raises
+        FilesQuotaExceeded, FileGone."""
         is_batch = isinstance(request, list)
         for number, files in enumerate(samples[: len(request)] if is_batch else samples):
             sent = [values[number] for values in inputs] if is_batch else inputs
@@ -236,7 +237,7 @@ class AppFiles:
                 ]
 
     async def _claim_outputs(self, signed_in: SignedIn, given: Iterable[str]) -> None:
-        """Raises FilesQuotaExceeded, and then they are gone, and FileGone."""
+        """Raises FilesQuotaExceeded, after removing the files, and FileGone."""
         places = {file_key(place): place for place in given}
         new = self._claims.unknown(signed_in, places.keys() - self._public)
         if not new:
@@ -260,13 +261,13 @@ class AppFiles:
                 await self._discard(self._claims.made_inputs.add(signed_in.user.id, sizes))
 
     async def _discard(self, places: Iterable[str]) -> None:
-        """Removes those that nobody has a claim on, and that are no app's own. Where the store does not answer, the next
+        """Remove files that nobody has a claim on and that are no app's own. Where the store does not answer, a later
         purge does."""
         with suppress(StoreUnavailable):
             await self._claims.discard([place for place in places if not self.is_spared(place)])
 
     def _size_at(self, place: str) -> int | None:
-        """Bytes; None where nothing is."""
+        """Return the bytes of the file; None where none is."""
         try:
             return Path(self._folder, place).stat().st_size
         except OSError:

@@ -1,7 +1,7 @@
-"""Files that Gradio makes of inputs on their way to a callback, such as an image of a `data:` URL in an event's body.
+"""Files that Gradio makes of inputs for a callback, such as an image of a `data:` URL in an event's body.
 
-Nobody has asked for them, and a webcam makes thirty a second, so they count for no quota. Of each account the latest
-stay, up to limits of their own, and the purge takes them as what nobody claims.
+Nobody has asked for them, and a webcam makes thirty a second, so they do not count for the quota. Each account keeps the
+latest, up to limits of their own; the purge removes them as orphans.
 """
 
 from collections import OrderedDict, defaultdict
@@ -20,7 +20,7 @@ MAKERS: Final = (gr.Image, gr.ImageEditor, gr.ImageSlider, gr.Audio, gr.Video)
 
 @dataclass(frozen=True, slots=True)
 class MadeInputs:
-    """Those of all accounts, as far as this process made them."""
+    """The files made in this process, per account."""
 
     _sizes: defaultdict[UserId, OrderedDict[str, int]] = field(
         default_factory=lambda: defaultdict(OrderedDict)
@@ -28,7 +28,7 @@ class MadeInputs:
     """Bytes at each place, the oldest first."""
 
     def add(self, user_id: UserId, sizes: Mapping[str, int]) -> Sequence[str]:
-        """The places of older ones that are too many now."""
+        """Note new files, and return the places of the oldest ones that are too many now."""
         theirs = self._sizes[user_id]
         for place, size in sizes.items():
             theirs[place] = size
@@ -43,7 +43,7 @@ class MadeInputs:
 
 
 def paths_made(blocks: Sequence[Any], processed: Sequence[Any]) -> Iterator[str]:
-    """What a callback is given as a path."""
+    """Yield what a callback gets as a path."""
     for block, value in zip(blocks, processed, strict=False):
         if isinstance(block, MAKERS):
             yield from _texts_in(value)

@@ -135,7 +135,7 @@ class UI:
         return [(m.page.title, f"{m.path}/") for m in self.pages if m.is_for(user)]
 
     def is_spared(self, place: str) -> bool:
-        """Whether the file at this place of Gradio's folder belongs to one of the apps itself, and is never removed."""
+        """Return whether the file at this place of Gradio's folder belongs to one of the apps, and is never removed."""
         return any(files.is_spared(place) for files in self.files)
 
     def unmount(self) -> None:

@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 
 class CountedUpload:
-    """Passes a form on until it is too much, or breaks off."""
+    """Counts a form while it arrives, and refuses it when it is too large or breaks off."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ def counted_upload(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadFolder:
-    """Where one mounted app keeps what is uploaded to it."""
+    """The folder that one mounted app keeps its uploads in."""
 
     demo: Any
     path: str
@@ -136,7 +136,7 @@ class UploadFolder:
     async def take(
         self, signed_in: SignedIn, scope: Scope, form: CountedUpload, upload_id: str | None
     ) -> Sequence[str]:
-        """The paths of the files, which are the caller's from now on. Raises HTTPException, FilesQuotaExceeded and
+        """Return the paths of the files, which are the caller's from now on. Raises HTTPException, FilesQuotaExceeded and
         DiskFull; then nothing is left of the upload."""
         try:
             with writing_files():
@@ -152,7 +152,7 @@ class UploadFolder:
 
     @asynccontextmanager
     async def _aside(self) -> AsyncIterator[str]:
-        """A folder on the same disk, so that a file moves from it in one step."""
+        """Make a folder on the same disk, so that a file moves from it in one step, and remove it at the end."""
         aside = _new_folder_in(Path(self.path, UPLOADS))
         try:
             yield aside
@@ -201,7 +201,7 @@ class UploadFolder:
         return [str(path) for path in paths]
 
     def _path_of(self, file: GradioUploadFile) -> Path:
-        """As Gradio's own route makes it: of the content and the name. Raises HTTPException."""
+        """Return the path that Gradio's own route makes of content and name. Raises HTTPException."""
         name = strip_invalid_filename_characters(Path(file.filename or "file").name)
         folder = Path(self.path, file.sha.hexdigest())
         try:
@@ -224,7 +224,7 @@ def _move(file: GradioUploadFile, path: Path) -> None:
 
 @contextmanager
 def _folders_for(paths: Sequence[Path]) -> Iterator[None]:
-    """Made before the files are claimed: moving them needs no more room on the disk then."""
+    """Make the folders before the files are claimed: moving them needs no more room on the disk then."""
     folders = {path.parent for path in paths}
     try:
         for folder in folders:
@@ -238,7 +238,7 @@ def _folders_for(paths: Sequence[Path]) -> Iterator[None]:
 
 
 class _Parser(GradioMultiPartParser):
-    """Gradio's, which keeps in memory whatever is no file."""
+    """Gradio's parser, which keeps in memory every field that is no file: here up to a limit."""
 
     _kept = 0
 
@@ -252,7 +252,7 @@ class _Parser(GradioMultiPartParser):
 
 @contextmanager
 def _closed(parser: GradioMultiPartParser) -> Iterator[None]:
-    """Closes the parser's files, which may write the last of them."""
+    """Close the parser's files, which may write their last bytes."""
     try:
         yield
     except BaseException:
