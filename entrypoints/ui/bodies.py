@@ -184,17 +184,29 @@ def steps_in(value: object) -> Iterator[list[str]]:
 
 
 def objects_with(key: str, value: object) -> list[Body]:
-    """The objects that have the key, at any depth. Level by level, so that what is called for each value is C: a table of
+    """The objects that have the key, at any depth."""
+    return [item for objects, _ in _levels(value) for item in objects if key in item]
+
+
+def has_more_values(value: object, most: int) -> bool:
+    """Whether there are more lists, objects and values in it, itself counted."""
+    left = most - 1
+    for objects, lists in _levels(value):
+        left -= sum(map(len, objects)) + sum(map(len, lists))
+        if left < 0:
+            return True
+    return False
+
+
+def _levels(value: object) -> Iterator[tuple[list[Body], list[Any]]]:
+    """The objects and lists of each depth. All of a depth at once, so that what is called for each value is C: a table of
     200,000 cells takes 20 ms, and a function called for each cell 150."""
-    found: list[Body] = []
     level: list[Any] = [value]
     while level:
         kinds = frozenset(map(type, level))
-        objects = _of_kind(dict, level, kinds)
-        lists = _of_kind((list, tuple), level, kinds)
-        found += [item for item in objects if key in item]
+        objects, lists = _of_kind(dict, level, kinds), _of_kind((list, tuple), level, kinds)
+        yield objects, lists
         level = list(chain.from_iterable(chain(map(dict.values, objects), lists)))
-    return found
 
 
 def _of_kind(kind: type | tuple[type, ...], values: list[Any], kinds: frozenset[type]) -> list[Any]:

@@ -36,6 +36,9 @@ NODES: Final = 450_000
 """Values and names of members in a body: a table of 200,000 cells has at most 400,000."""
 NODE: Final = 64
 """Bytes of memory that each of them takes, about."""
+MODEL_NODES: Final = 50_000
+"""Values in what a component takes whose data model checks each of them, as a chat's does: 400,000 wrong ones hold the event
+loop for half a second."""
 DEEPEST: Final = 100
 """Levels of lists and objects in a body: Gradio's own reader fails at about 250."""
 LONGEST_NAME: Final = 200

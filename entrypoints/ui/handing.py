@@ -5,18 +5,24 @@ Of 10 MB that took up to a second of the event loop and five times the memory: `
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NoReturn
 
 import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.blocks import Block
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from entrypoints.ui import bodies
 from entrypoints.ui.bodies import Body
+from entrypoints.ui.caps import MODEL_NODES
 from entrypoints.ui.replacing import Replacement
 
 _READ: Final = "gradioapp.body"
 """Key in the scope."""
+_MOST_METADATA: Final = 100
 
 
 class Input:
@@ -47,10 +53,62 @@ def wrap(demo: gr.Blocks) -> None:
     """Let the app's events get the values themselves."""
     process: Callable[..., Awaitable[dict[str, Any]]] = demo.process_api
 
-    async def process_api(block_fn: Any, inputs: list[Any], **kwargs: Any) -> dict[str, Any]:
+    async def process_api(
+        block_fn: BlockFunction | int, inputs: list[Any], **kwargs: Any
+    ) -> dict[str, Any]:
+        fn = demo.fns[block_fn] if isinstance(block_fn, int) else block_fn
+        for block, value in zip(fn.inputs, inputs, strict=False):
+            for one in value if isinstance(value, list | tuple) else [value]:
+                _must_be_checked_quickly(block, one)
         return await process(block_fn, inputs=list(map(_value, inputs)), **kwargs)
 
     demo.process_api = process_api  # type: ignore[method-assign,assignment]
+
+
+def _must_be_checked_quickly(block: Block, value: Any) -> None:
+    """Pydantic holds the event loop until it has looked at every value, and longest where each of them is wrong.
+    Raises gr.Error."""
+    if not isinstance(value, Input):
+        return
+    if isinstance(block, gr.Dataframe):
+        _must_be_a_table(value.value)
+    elif _is_checked_in_detail(getattr(block, "data_model", None)) and bodies.has_more_values(
+        value.value, MODEL_NODES
+    ):
+        name = block.get_block_name().capitalize()
+        _refuse(f"{name} takes at most {MODEL_NODES:,} values at a time: send less.")
+
+
+def _must_be_a_table(value: Any) -> None:
+    rows = value.get("data") if isinstance(value, dict) else None
+    more = value.get("metadata") if isinstance(value, dict) else None
+    if isinstance(rows, list) and not {list}.issuperset(map(type, rows)):
+        _refuse("The rows of a table are lists.")
+    if isinstance(more, dict) and len(more) > _MOST_METADATA:
+        _refuse(f"A table has at most {_MOST_METADATA} kinds of metadata.")
+
+
+def _refuse(text: str) -> NoReturn:
+    raise gr.Error(text, title="Not as expected", print_exception=False)
+
+
+@cache
+def _is_checked_in_detail(data_model: type[BaseModel] | None) -> bool:
+    """False where values are taken as they are, in plain lists."""
+    return data_model is not None and _has_kinds(data_model.model_json_schema())
+
+
+def _has_kinds(schema: Any) -> bool:
+    """Whether what is in a list has to be of some kind, other than a list of anything."""
+    if isinstance(schema, list):
+        return any(map(_has_kinds, schema))
+    if not isinstance(schema, dict):
+        return False
+    items = schema.get("items", {})
+    is_list = items.get("type") == "array"
+    return (
+        "$defs" in schema or (bool(items) and not is_list) or any(map(_has_kinds, schema.values()))
+    )
 
 
 def _as_input(value: Any) -> Any:

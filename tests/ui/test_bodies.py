@@ -3,7 +3,7 @@ by every way to send an event."""
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final, cast
 
@@ -11,11 +11,12 @@ import gradio as gr
 import httpx
 import pytest
 from gradio import processing_utils
+from gradio.components import Component
 from gradio_client import utils as client_utils  # type: ignore[import-untyped]
 from starlette.requests import Request
 
 from entrypoints.ui import bodies, walks
-from entrypoints.ui.caps import DEEPEST, NODES
+from entrypoints.ui.caps import DEEPEST, MODEL_NODES, NODES
 from entrypoints.ui.mounting import REPLACED
 from tests.ui.attacks import API, FILE_META, index_of, is_problem, joins, opened
 from tests.ui.conftest import Browser, House, Mounts, completed
@@ -136,6 +137,74 @@ async def test_of_a_stream_that_is_too_much_the_rest_is_not_waited_for() -> None
         await bodies.received(receive)
 
     assert sent == NODES // 20_000 + 1
+
+
+def too_many(item: Any) -> list[Any]:
+    return [item] * MODEL_NODES
+
+
+CHECKED: Final[dict[str, tuple[Callable[[], Component], Any]]] = {
+    "annotatedimage": (gr.AnnotatedImage, {"image": None, "annotations": too_many({})}),
+    "chatbot": (gr.Chatbot, too_many(1)),
+    "dialogue": (lambda: gr.Dialogue(speakers=["a"]), too_many("x")),
+    "file": (lambda: gr.File(file_count="multiple"), too_many({})),
+    "fileexplorer": (gr.FileExplorer, too_many(1)),
+    "gallery": (gr.Gallery, too_many([])),
+    "highlightedtext": (gr.HighlightedText, too_many({"token": "a"})),
+    "imageeditor": (gr.ImageEditor, {"layers": too_many(None)}),
+    "imageslider": (gr.ImageSlider, too_many(None)),
+    "label": (gr.Label, {"confidences": too_many({})}),
+    "multimodaltextbox": (gr.MultimodalTextbox, {"text": "", "files": too_many({})}),
+    "uploadbutton": (lambda: gr.UploadButton(file_count="multiple"), too_many({})),
+}
+"""Components whose data model checks each value of a list."""
+
+
+@pytest.mark.parametrize("name", CHECKED)
+async def test_no_more_values_are_checked_one_by_one_than_is_quick(
+    mounted: Mounts, name: str
+) -> None:
+    component, value = CHECKED[name]
+    with gr.Blocks() as demo:
+        gr.Button().click(lambda _: "read", component(), gr.Textbox(), api_name="read")
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("read", value))
+
+    expected = f"{name.capitalize()} takes at most 50,000 values at a time: send less."
+    assert last["output"]["error"] == expected
+
+
+async def test_a_table_is_looked_at_before_each_of_its_rows_is(mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        gr.Button().click(lambda _: "read", gr.Dataframe(), gr.Textbox(), api_name="read")
+    ada = await (await mounted(demo)).signed_in()
+
+    async def told(**table: Any) -> Any:
+        value = {"headers": ["a"], "data": [[1]], "metadata": None} | table
+        return completed(await ada.runs("read", value))["output"]
+
+    metadata = {"display_value": [["1"]], "styling": [[""]]}
+    assert (await told(metadata=metadata))["data"] == ["read"]
+    assert "rows of a table" in (await told(data=too_many(1)))["error"]
+    many = {str(number): 1 for number in range(101)}
+    assert "kinds of metadata" in (await told(metadata=many))["error"]
+
+
+def test_each_component_with_a_model_is_judged() -> None:
+    plain = {"dataframe", "image", "plot"}
+    one_file = {"audio", "model3d", "video"}
+    found = {
+        name.lower()
+        for name in dir(gr)
+        if isinstance(kind := getattr(gr, name), type)
+        and issubclass(kind, Component)
+        and getattr(kind, "data_model", None) is not None
+        and kind.__name__ == name
+        and not kind.__module__.endswith("templates")
+    }
+
+    assert found == (CHECKED.keys() - {"file", "uploadbutton"}) | plain | one_file
 
 
 # Enough

@@ -300,3 +300,19 @@ def test_pillows_limit_is_the_one_that_counts_as_nobodys() -> None:
     printed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
 
     assert int(printed) == pixels.PILLOWS
+
+
+async def test_what_a_model_sends_counts_too(mounted: Mounts) -> None:
+    _, ada = await served(mounted, reading(gr.Image), mcp=True)
+
+    async def calls(size: tuple[int, int]) -> Any:
+        url = "data:image/png;base64," + base64.b64encode(picture(size)).decode()
+        params = {"name": "read", "arguments": {"value": url}}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        return (await ada.http.post(f"{API}/mcp", json=message)).json()["result"]
+
+    read, refused = await calls(ENOUGH), await calls(ONE_MORE)
+
+    assert not read["isError"]
+    assert refused["isError"]
+    assert "10,001 pixels" in refused["content"][0]["text"]
