@@ -208,9 +208,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Composition:
 
 @asynccontextmanager
 async def running(container: Composition, *, serves: bool = True) -> AsyncIterator[int]:
-    """Brings the store up to date (dev) or insists that it is (prod), and lets go of everything at the end; where it
-    `serves`, accounts with a known password are made or refused as the settings say, and it answers how many other
-    processes serve the same SQLite file, which prod refuses.
+    """Migrate the store (dev) or require that it is migrated (prod), and release everything at the end. With `serves`, also
+    create or refuse accounts with a known password, as the settings say. The value is the number of other processes that
+    serve the same SQLite file; prod refuses them.
     Raises SettingsInvalid, StoreUnavailable."""
     settings: Settings = container.settings()
     if settings.uses_data_dir:
@@ -233,7 +233,8 @@ async def running(container: Composition, *, serves: bool = True) -> AsyncIterat
 
 @contextmanager
 def _only_process(settings: Settings) -> Iterator[int]:
-    """How many others serve the same SQLite file: 0 where that cannot be known. Raises SettingsInvalid in prod for more."""
+    """Count the other processes that serve the same SQLite file; 0 where that cannot be known. Raises SettingsInvalid in
+    prod if there is one."""
     file = file_of(settings.database) if settings.uses_data_dir else None
     with ExitStack() as held:
         others = 0

@@ -1,4 +1,4 @@
-"""Which processes serve one SQLite file: each holds a lock on one byte of a file beside it.
+"""Counts the processes that serve one SQLite file: each holds a lock on one byte of a file beside it.
 
 A lock of `fcntl` belongs to the process: the kernel releases it when the process ends, however it ends, and a child that was
 forked does not inherit it.
@@ -15,16 +15,16 @@ from adapters.system.files import FILE_MODE
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover -- Windows, where nobody is counted.
+except ImportError:  # pragma: no cover -- Windows has no such locks.
     fcntl = None  # type: ignore[assignment]
 
 SUFFIX: Final = "-serving"
 PLACES: Final = 64
-"""More processes are not told apart."""
+"""The largest number that can be counted."""
 _DOOR: Final = 0
-"""The byte that is locked while places are counted and taken, so that two who do it at once see each other."""
+"""The byte that a process locks while it counts and takes places, so that two processes at once see each other."""
 _PATIENCE: Final = 1.0
-"""Seconds to wait for the door, which others need for less than a millisecond."""
+"""Seconds to wait for the door, which is held for less than a millisecond."""
 
 
 class CannotBeCounted(Exception):
@@ -33,8 +33,8 @@ class CannotBeCounted(Exception):
 
 @contextmanager
 def place_beside(database: Path) -> Iterator[int]:
-    """Counts this process as one that serves the file until the block ends, and answers how many others do. Raises
-    CannotBeCounted. For one block at a time: closing the file releases every lock that the process has on it."""
+    """Take a place until the block ends; the value is the number of other processes that serve the file. Raises
+    CannotBeCounted. Use one block at a time per process: closing the file releases all locks that the process has on it."""
     descriptor = _opened(database, os.O_CREAT)
     try:
         with _door(descriptor):
@@ -47,7 +47,7 @@ def place_beside(database: Path) -> Iterator[int]:
 
 
 def places_taken_beside(database: Path) -> int:
-    """Counts the processes that serve the file, this one not among them. Raises CannotBeCounted."""
+    """Count the other processes that serve the file. Raises CannotBeCounted."""
     try:
         descriptor = _opened(database)
     except FileNotFoundError:
@@ -87,7 +87,7 @@ def _door(descriptor: int) -> Iterator[None]:
                 raise CannotBeCounted
             time.sleep(0.01)
         yield
-    except OSError as error:  # No locks here, as on some network file systems.
+    except OSError as error:  # Some network file systems have no locks.
         raise CannotBeCounted from error
     finally:
         with suppress(OSError):
@@ -95,7 +95,7 @@ def _door(descriptor: int) -> Iterator[None]:
 
 
 def _take(descriptor: int, place: int) -> bool:
-    """False where another process has it. Raises OSError."""
+    """Lock a byte; False where another process has locked it. Raises OSError."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
     except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, as POSIX leaves it open.

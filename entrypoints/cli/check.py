@@ -129,7 +129,7 @@ def _database(settings: "Settings", *, deploy: bool) -> Iterator[Finding]:
 
 
 def _processes(settings: "Settings") -> Iterator[Finding]:
-    """One may serve a SQLite file: each further one has limits and a throttle of its own."""
+    """Count the processes that serve the SQLite file: each has its own limits and throttle, so more than one is a fault."""
     from adapters.sql.engine import file_of
     from adapters.system.serving import CannotBeCounted, places_taken_beside
 

@@ -1,4 +1,4 @@
-"""How many connections there may be, and which one has to go for a new one."""
+"""Bounds the number of connections, and chooses which one is closed to make room for a new one."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -14,21 +14,21 @@ except ImportError:  # pragma: no cover -- Windows, which has no such limit.
     resource = None  # type: ignore[assignment]
 
 ACCEPTED_AT_ONCE: Final = 32
-"""Connections that asyncio accepts before it tells us of the first. The cap can be exceeded by four times as many, until
-those that are closed for them have returned their files."""
+"""Connections that asyncio accepts in one turn of its loop. The cap can be exceeded by four times as many: the connections
+that are closed for them return their files three turns later."""
 KEPT_FREE: Final = 300
-"""Files for the database, the apps, the log and what is accepted above the cap; half of all, where there are few."""
+"""Files reserved for the database, the apps, the log and connections above the cap; half of all files where there are few."""
 MOST: Final = 10_000
-"""Connections, however many files the process may open."""
+"""Connections at most, whatever the limit of open files is."""
 
 
 def connections_of(files: int | None) -> int:
-    """How many connections a process may have that may open so many files; None is any number."""
+    """Derive the cap on connections from the limit of open files; None is no limit."""
     return MOST if files is None else min(MOST, max(files // 2, files - KEPT_FREE))
 
 
 def files_allowed() -> int | None:
-    """How many this process may open; None where nothing is said."""
+    """Read the limit of open files of this process; None is no limit."""
     if resource is None:
         return None  # pragma: no cover
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -37,47 +37,48 @@ def files_allowed() -> int | None:
 
 class Connection(Protocol):
     group: str | None
-    """Those of one group share a cap: see `group_of`."""
+    """Connections of one group share a cap: see `group_of`."""
 
     def is_unfinished(self) -> bool:
-        """Whether nothing is being answered on it: no request has arrived whole, or no byte of its response is left."""
+        """Whether it can be closed without cutting a response: no request is complete, and no response waits to be read."""
 
     def unsent(self) -> int:
-        """Bytes of responses that wait until the client reads."""
+        """Count the bytes of responses that wait for the client to read."""
 
     def drop(self, why: str) -> None:
-        """Closes it at once; what waits to be sent is lost."""
+        """Close it at once; unsent bytes are lost."""
 
     def close(self, why: str) -> None:
-        """Closes it once everything is sent."""
+        """Close it after all bytes are sent."""
 
 
 class Connections:
-    """Each is waited for (no whole header yet, or between two requests), arriving (its body is), or being answered. The
-    first two are unfinished and make room for new ones, the oldest first; what is being answered never does."""
+    """The table of open connections. Each one waits for a request's header, receives a request's body, or is being
+    answered. Connections in the first two states are closed to make room for new ones, the oldest first; a connection that
+    is being answered is never closed for another."""
 
     def __init__(
         self, *, most: int, per_group: int, stall: float, now: Callable[[], float]
     ) -> None:
-        """`stall` is in seconds: how long a header may take, and a response stay unread."""
+        """`stall` is in seconds: the time limit for a header, and for a client that reads nothing of its response."""
         self.most = most
         self.per_group = per_group
         self.stall = stall
         self._now = now
         self._unread: dict[Connection, tuple[int, float]] = {}
-        """Every connection: the bytes that waited when they last changed, and when that was."""
+        """Every connection, with the number of unsent bytes and the time at which that number last changed."""
         self._groups: Counter[str] = Counter()
         self._waited_for: OrderedDict[Connection, float] = OrderedDict()
-        """Since when; the longest first."""
+        """Connections that wait for a header, with the time at which the wait began, the oldest first."""
         self._arriving: OrderedDict[Connection, None] = OrderedDict()
         self.refused = 0
-        """Those that were not admitted and are not closed yet."""
+        """Connections that were refused and are not closed yet."""
 
     def __len__(self) -> int:
         return len(self._unread)
 
     def admit(self, new: Connection) -> bool:
-        """Makes room for it if there is none. False if there can be none: then it does not count."""
+        """Add a connection, and close another one if the cap is reached. False if none can be closed: the new one is not added."""
         if new.group is not None and self._groups[new.group] >= self.per_group:
             is_admitted = self._makes_room(new.group)
         else:
@@ -90,13 +91,13 @@ class Connections:
         return is_admitted
 
     def waits(self, one: Connection) -> None:
-        """For a request's header, or for the rest of a body that nobody reads any more."""
+        """Note that it waits for a header, or for the rest of a body that was answered before it was complete."""
         self._arriving.pop(one, None)
         if one in self._unread:
             self._waited_for.setdefault(one, self._now())
 
     def arrives(self, one: Connection) -> None:
-        """Its header is there, its body is not. How long that may take is the gate's business."""
+        """Note that its header is complete and its body is not. The gate limits the time of bodies."""
         self._waited_for.pop(one, None)
         if one in self._unread:
             self._arriving.setdefault(one)
@@ -113,13 +114,13 @@ class Connections:
                 del self._groups[one.group]
 
     def free(self, count: int) -> None:
-        """The process has no file left, whatever the cap: closes so many of the oldest that are unfinished."""
+        """Close up to `count` of the oldest unfinished connections: the process has no file left, whatever the cap is."""
         for _ in range(count):
             if not self._makes_room(None):
                 return
 
     def close_stalled(self) -> None:
-        """Whatever waited too long: for a header, or for a client that does not read."""
+        """Close the connections that have waited too long for a header, or for a client that does not read."""
         too_old = self._now() - self.stall
         while self._waited_for:
             one, since = next(iter(self._waited_for.items()))
@@ -146,7 +147,7 @@ class Connections:
         return False
 
     def _unfinished(self) -> Iterator[Connection]:
-        """The oldest first, and those before the others whose body has begun to arrive."""
+        """The oldest first; connections without a complete header before those that are receiving a body."""
         return (one for one in chain(self._waited_for, self._arriving) if one.is_unfinished())
 
     def _drop(self, one: Connection, why: str) -> None:
@@ -155,8 +156,9 @@ class Connections:
 
 
 def group_of(peer: str, proxies: Proxies) -> str | None:
-    """An IPv4 address, or the /64 of an IPv6 one, of which everybody has as many as they like. None for a trusted proxy,
-    which has everybody's connections, and for who has no address."""
+    """Name what the cap per address counts: the IPv4 address, or the /64 network of an IPv6 address, since one client owns
+    all addresses of its /64. None for a trusted proxy, which carries the connections of all clients, and for a peer without
+    an address."""
     if not peer or proxies.is_trusted(peer):
         return None
     try:

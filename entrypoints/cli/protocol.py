@@ -1,5 +1,5 @@
-"""HTTP/1.1 as uvicorn speaks it, within bounds: nobody holds a connection without asking for something, or without
-reading what is answered."""
+"""uvicorn's HTTP/1.1 protocol with bounds: a client cannot hold a connection without sending a request or reading its
+response."""
 
 import asyncio
 import json
@@ -14,13 +14,13 @@ from entrypoints.web.proxies import Proxies
 from entrypoints.web.summary import CONNECTIONS
 
 log: Final = logging.getLogger(CONNECTIONS)
-"""Its lines are counted and summed up."""
+"""A log handler counts its records and writes a summary: see `entrypoints/web/summary.py`."""
 
 LINGER: Final = 1.0
-"""Seconds that a refused connection stays open: closed while its request is still arriving, it would be reset, and
-the client might not see why."""
+"""Seconds that a refused connection stays open. Closing it while the request is still arriving resets it, and the client
+may never read the 503."""
 LINGERING: Final = 32
-"""Refused connections that stay open for so long; more are closed at once."""
+"""Refused connections that stay open at the same time; further ones are closed at once."""
 
 _DETAIL: Final = json.dumps(
     {
@@ -42,7 +42,7 @@ REFUSAL: Final = (
 
 
 class BoundedProtocol(H11Protocol):
-    """Says of itself at each step whether it is waited for, arriving or being answered."""
+    """Tells the table of connections at each step whether it waits for a header, receives a body or is being answered."""
 
     transport: asyncio.Transport
 
@@ -112,7 +112,7 @@ class BoundedProtocol(H11Protocol):
             self.table.is_answered(self)
 
     def _refuse(self) -> None:
-        """Before there is a request, so that none has to be read."""
+        """Send 503 without waiting for a request."""
         self._is_refused = True
         log.warning("refused")
         self.transport.write(REFUSAL)

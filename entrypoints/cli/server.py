@@ -43,7 +43,7 @@ def configured(app: Any, **more: Any) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         date_header=True,
-        # There is no address for WebSockets, and a connection that becomes one would escape its bounds.
+        # No address speaks WebSocket, and a connection that becomes one would escape its bounds.
         ws="none",
         backlog=ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=GRACE,
@@ -101,8 +101,8 @@ class Server(uvicorn.Server):
             typer.echo("The database does not answer.", err=True)
 
     def _bound(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Puts our protocol in the place of uvicorn's. Here, and not in the configuration: while reloading that one goes to
-        another process."""
+        """Replace uvicorn's protocol by ours. Here and not in the configuration, which a reloading server sends to another
+        process."""
         settings = self.announcement.settings
         most = connections_of(files_allowed())
         table = Connections(
@@ -126,7 +126,8 @@ async def _sweep(table: Connections) -> None:
 def _make_room(
     table: Connections, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
 ) -> None:
-    """An app may have more files open than were kept free: asyncio then stops accepting for a second."""
+    """Close an unfinished connection when asyncio cannot accept another one for want of files: an app may have more files
+    open than were reserved."""
     if context.get("message") == "socket.accept() out of system resource":
         table.free(1)
     loop.default_exception_handler(context)

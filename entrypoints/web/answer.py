@@ -7,7 +7,7 @@ from starlette.types import Message, Send
 from entrypoints.web.headers import Dressing
 
 PART: Final = 64 * 1024
-"""Bytes: what the server lets wait for one client before it stops taking more."""
+"""Bytes that the server keeps for one client before it stops taking more."""
 
 
 class Answer:
@@ -51,8 +51,8 @@ class Answer:
         await self._send({"type": "http.response.body", "body": body})
 
     async def _pass_on(self, message: Message) -> None:
-        """In parts: the server takes each whole, and waits for the client before the next. Passed on as one, a large
-        body would be copied for everybody who does not read."""
+        """Send a large body in parts: the server copies each part, and waits for the client before it takes the next. As one
+        part, the body would be copied for every client that does not read."""
         body = message.get("body", b"")
         if len(body) <= PART:
             await self._send(message)

@@ -1,4 +1,4 @@
-"""How much a request may bring and how long it may take: refused before it is read, or while it is."""
+"""Limits the size of a request's body and the time that it takes to arrive."""
 
 import asyncio
 from collections import Counter
@@ -15,14 +15,14 @@ TOO_SLOW: Final = "The request did not arrive in time. Send it again, over a bet
 
 KB: Final = 1024
 SLOWEST: Final = 1000
-"""Bytes in a second. Each such a second gives back one of those that the sender may pause: so a phone that stops now and
-then goes on as long as it likes, and one byte every few seconds does not."""
+"""Bytes per second. The sender may pause for `stall` seconds; every 1,000 bytes give back one second of that. A phone on a
+slow network can upload for hours, and a client that sends one byte every few seconds cannot."""
 UNCOUNTED: Final = 64 * KB
-"""Bytes of a body that are counted for nobody: as many as the server reads ahead for every connection."""
+"""Bytes. Smaller bodies are not counted per account: the server reads as much ahead for every connection."""
 PER_ACCOUNT: Final = 4
-"""Unfinished bodies of the largest size that an account may have in memory, over all its sessions and access tokens."""
+"""Unfinished bodies of the largest size that one account may have in memory, over all its sessions and access tokens."""
 IN_ALL: Final = 20
-"""... and all accounts together."""
+"""Unfinished bodies of the largest size that all accounts together may have in memory."""
 
 
 def must_fit(content_length: str, limit: int) -> None:
@@ -35,16 +35,16 @@ def must_fit(content_length: str, limit: int) -> None:
 
 
 class ArrivingBodies:
-    """Bytes of bodies that have not arrived whole, per account: they are in memory until they have."""
+    """Counts the bytes of unfinished bodies per account: they are in memory until the body is complete."""
 
     def __init__(self, *, largest: int) -> None:
-        """`largest` is the bytes of one body."""
+        """`largest` is the size limit of one body, in bytes."""
         self._per_account = PER_ACCOUNT * largest
         self._in_all = IN_ALL * largest
         self._sizes: Counter[UserId | None] = Counter()
 
     def add(self, account: UserId | None, size: int) -> None:
-        """Raises HTTPException when there are too many; then they count nevertheless, until they are removed."""
+        """Raises HTTPException when there are too many; the bytes count until they are removed, also then."""
         self._sizes[account] += size
         if self._sizes[account] > self._per_account:
             raise HTTPException(
@@ -66,7 +66,7 @@ class ArrivingBodies:
 
 
 class Body:
-    """A request's body on its way in. Raises HTTPException, which every framework lets through."""
+    """Receives a request's body within its limits. Raises HTTPException, which every framework lets through."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Body:
         account: UserId | None = None,
         arriving: ArrivingBodies | None = None,
     ) -> None:
-        """`stall` is how many seconds the sender may pause. It counts among those that are arriving for its account."""
+        """`stall` is how many seconds the sender may pause. With `arriving`, the bytes count for the account."""
         self._receive = receive
         self._limit = limit
         self._stall = self._allowance = stall
@@ -88,7 +88,7 @@ class Body:
         self._counted = 0
 
     async def receive(self) -> Message:
-        if self._is_whole:  # What is waited for is the client's leaving.
+        if self._is_whole:  # From now on the caller waits for the client to disconnect.
             return await self._receive()
         message = await self._in_time()
         self._size += len(message.get("body", b""))
@@ -102,7 +102,7 @@ class Body:
         return message
 
     def release(self) -> None:
-        """It has arrived, or nobody waits for it any more."""
+        """Stop counting it: it is complete, or its request is over."""
         if self._arriving is not None and self._counted:
             self._arriving.remove(self._account, self._counted)
             self._arriving = None

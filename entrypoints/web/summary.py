@@ -1,4 +1,4 @@
-"""Sums up what strangers can cause as often as they like: one line a minute with counts, instead of one for each."""
+"""Writes one log line a minute with counts, instead of one line for each event that a stranger can cause at will."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 CONNECTIONS: Final = "gradioapp.connections"
-"""The logger of what becomes of connections: its messages are what is counted."""
+"""Name of the logger for connections that are closed or refused. Each message is a name to count."""
 EVERY: Final = 60.0
 """Seconds between two lines."""
 
@@ -23,14 +23,15 @@ _COUNTED: Final = {
         ("socket.send() raised exception.", "written_after_end"),
     ),
 }
-"""By logger: how a message of a library begins, and what it counts as. None goes with the one before it."""
+"""By logger: the beginning of a library's message, and the name to count it under. None drops the message: it always
+follows another one that is counted."""
 
 log = structlog.get_logger()
 
 
 class Summary(logging.Filter):
-    """Of a handler: keeps such records from it, and writes the line. The first is said at once, what comes later when the
-    minute is over."""
+    """A filter for a log handler: drops such records, and writes their counts. The first one is written at once, later ones
+    at the end of the minute."""
 
     def __init__(self, *, every: float = EVERY) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class Summary(logging.Filter):
             self._write()
 
     def _write(self) -> None:
-        """Without a running loop there is nobody who could cause more."""
+        """Write the counts, and do so again in a minute if there is a running loop."""
         counts, self._counts = self._counts, Counter()
         level, self._level = self._level, logging.INFO
         self._next = None

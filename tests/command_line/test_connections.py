@@ -260,6 +260,13 @@ def test_a_slow_upload_arrives(served: Served) -> None:
         assert ada.get(f"{PAGE}/gradio_api/file={path}").content == b"a" * 4096 * 8
 
 
+def test_an_upload_may_be_larger_than_what_an_account_may_have_in_memory(served: Served) -> None:
+    with served.signed_in() as ada:
+        sent = {"files": ("large.bin", bytes(45 * MB))}
+
+        assert ada.post(f"{PAGE}/gradio_api/upload", files=sent).status_code == 200
+
+
 def test_a_stream_that_is_silent_for_long_is_not_cut(served: Served) -> None:
     with served.signed_in() as ada:
         assert waits(ada, STALL * 3) == f"waited {STALL * 3}"

@@ -43,7 +43,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def table(clock: Clock, *, most: int = 3, per_group: int = 3) -> Connections:
+def table(clock: Clock, *, most: int = 3, per_group: int = 100) -> Connections:
     return Connections(most=most, per_group=per_group, stall=30, now=clock)
 
 
