@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -76,6 +76,14 @@ async def ada(house: House) -> Browser:
 def held_by(house: House, browser: Browser) -> Held:
     assert browser.session is not None
     return house.pages.holdings.of(browser.session.user_id)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    for _ in range(6000):
+        if is_so():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("That has not happened.")
 
 
 # Nothing once it is over
@@ -193,11 +201,13 @@ async def test_inputs_count_in_all_apps_together(mounted: Mounts, app: App) -> N
 async def test_inputs_past_the_queue_count_until_they_are_answered(
     house: House, ada: Browser, app: App
 ) -> None:
-    runs = [asyncio.create_task(joined(ada, house, largest(), path="run/wait")) for _ in range(5)]
-    for _ in range(2000):
-        if held_by(house, ada).arriving > 5 * caps.NODE * 440_000:
-            break
-        await asyncio.sleep(0.005)
+    def is_arriving(number: int) -> bool:
+        return held_by(house, ada).arriving > number * caps.NODE * 440_000
+
+    runs = []
+    for number in range(1, 6):
+        runs.append(asyncio.create_task(joined(ada, house, largest(), path="run/wait")))
+        await until(partial(is_arriving, number))
 
     refused = await joined(ada, house, largest())
     app.go_on.set()
@@ -281,12 +291,8 @@ async def test_outputs_that_nobody_reads_go_after_a_while(
     monkeypatch.setattr(caps, "UNREAD_FOR", 0.05)
     await ends(house, ada, 1000, "mine")
 
-    for _ in range(2000):
-        if held_by(house, ada).is_empty():
-            break
-        await asyncio.sleep(0.005)
+    await until(held_by(house, ada).is_empty)
 
-    assert held_by(house, ada).is_empty()
     assert "mine" not in unread(house)
 
 
