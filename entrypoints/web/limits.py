@@ -19,7 +19,7 @@ SLOWEST: Final = 1000
 slow network can upload for hours, and a client that sends one byte every few seconds cannot."""
 UNCOUNTED: Final = 64 * KB
 """Bytes. Smaller bodies are not counted per account: the server reads as much ahead for every connection."""
-PER_ACCOUNT: Final = 4
+PER_ACCOUNT: Final = 5
 """Unfinished bodies of the largest size that one account may have in memory, over all its sessions and access tokens."""
 IN_ALL: Final = 20
 """Unfinished bodies of the largest size that all accounts together may have in memory."""
