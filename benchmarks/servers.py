@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import httpx
@@ -75,7 +76,7 @@ def served(which: Literal["bare", "ours"], folder: Path, *, packages: Path) -> I
         "GRADIO_ANALYTICS_ENABLED": "False",
     }
     address = f"http://127.0.0.1:{port}"
-    with _running((*commands[which], "--port", port), folder, env):
+    with _running((*commands[which], "--port", port), env):
         _wait_for(address)
         yield address
 
@@ -97,7 +98,7 @@ def abused(folder: Path, *, files: int, **settings: str) -> Iterator[Running]:
         **{f"GRADIOAPP_{name}": value for name, value in settings.items()},
     }
     command = ("entrypoints", "serve", "--app", "benchmarks.abused:demo", "--port", port)
-    with _running(command, folder, env, files=files) as process:
+    with _running(command, env, files=files) as process:
         address = f"http://127.0.0.1:{port}"
         _wait_for(address)
         yield Running(address, process.pid)
@@ -111,13 +112,22 @@ def _free_port() -> str:
 
 @contextmanager
 def _running(
-    command: Sequence[str], folder: Path, env: Mapping[str, str], *, files: int | None = None
+    command: Sequence[str], env: Mapping[str, str], *, files: int | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process of its own, which ends with the block."""
+    """A process of its own, which ends with the block. Its working directory is empty: no app may show a folder that holds
+    the service's own files."""
+    with TemporaryDirectory() as cwd, _started(command, cwd, env, files) as process:
+        yield process
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], cwd: str, env: Mapping[str, str], files: int | None
+) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         env=env,
-        cwd=folder,
+        cwd=cwd,
         stdout=subprocess.DEVNULL,
         preexec_fn=None if files is None else partial(_limit_files, files),
     )
