@@ -41,6 +41,10 @@ MODEL_NODES: Final = 50_000
 loop for half a second."""
 DEEPEST: Final = 100
 """Levels of lists and objects in a body: Gradio's own reader fails at about 250."""
+LONGEST_PATH: Final = 4096
+"""Characters of a path: Linux knows no longer one, and to follow one takes the square of its length."""
+NAMED_FILES: Final = 500
+"""Files that the inputs of one event may name: each is looked for on the disk."""
 LONGEST_NAME: Final = 200
 """Characters of a tab's or upload's name."""
 INPUTS: Final = 5

@@ -12,11 +12,13 @@ from contextvars import ContextVar
 from functools import partial
 from itertools import repeat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import gradio as gr
 import structlog
 from gradio.block_function import BlockFunction
+from gradio.blocks import Block
 from gradio.data_classes import _StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -24,12 +26,20 @@ from domain.errors import FileGone, FilesQuotaExceeded, StoreUnavailable
 from domain.model.caller import Caller, SignedIn
 from domain.model.file import file_key, mark_of
 from entrypoints.access import SIGNED_IN
+from entrypoints.ui import caps
 from entrypoints.ui.bodies import files_in, paths_in, steps_in
 from entrypoints.ui.claims import Claims
 from entrypoints.ui.disk import half_written, is_full
-from entrypoints.ui.gradio_files import keep_from_showing
+from entrypoints.ui.gradio_files import NOT_TO_SHOW, keep_from_showing
 from entrypoints.ui.made_inputs import paths_made
-from entrypoints.ui.named_files import Named, has_scheme, named_by, named_to_unknown
+from entrypoints.ui.named_files import (
+    Named,
+    has_scheme,
+    may_be_kept,
+    named_by,
+    named_to_unknown,
+    read_to_show,
+)
 from entrypoints.ui.private_places import PrivatePlaces, is_in
 
 log = structlog.get_logger()
@@ -72,7 +82,8 @@ class AppFiles:
     async def may_be_fetched(self, signed_in: SignedIn, path: str) -> bool:
         """Return whether the path may be passed on to Gradio, which serves the folder and what the author allowed.
         An address is never passed on: Gradio would fetch it."""
-        return not has_scheme(path) and await self._are_allowed(signed_in, [path])
+        is_path = len(path) <= caps.LONGEST_PATH and not has_scheme(path)
+        return is_path and await self._are_allowed(signed_in, [path])
 
     async def must_be_allowed(self, signed_in: SignedIn, named: Named) -> None:
         """Refuse inputs that name other files than the caller's own and public ones (ASVS 1.3.6, 8.2.2).
@@ -116,7 +127,7 @@ class AppFiles:
             samples: Samples = []
             made: list[tuple[SignedIn, set[str]]] = []
             token, senders = _samples.set(samples), _senders.set(_senders_of(request))
-            made_before = _made.set(made)
+            made_before, asked_before = _made.set(made), _request.set(request)
             try:
                 await self._must_be_theirs(request, kwargs.get("event_data"))
                 with self._claims.busy(_callers(request)):
@@ -129,6 +140,7 @@ class AppFiles:
                 _samples.reset(token)
                 _senders.reset(senders)
                 _made.reset(made_before)
+                _request.reset(asked_before)
                 await self._note_made(made)
             rendered = output.get("render_config")
             await self._claim(
@@ -152,8 +164,10 @@ class AppFiles:
 
         async def postprocess_data(block_fn: BlockFunction, *args: Any, **kwargs: Any) -> list[Any]:
             # Here, since later steps of a generator leave as differences.
+            samples, request = _samples.get(), _request.get()
+            sample = request[len(samples or ())] if isinstance(request, list) else request
+            await self._must_be_theirs_to_see(_who_asked(sample), block_fn, args[0])
             data = await postprocess(block_fn, *args, **kwargs)
-            samples = _samples.get()
             if samples is not None:
                 given = zip(block_fn.outputs, data, strict=False)
                 files = [files_in(v) for b, v in given if b.get_block_name() not in _REPEATING]
@@ -163,6 +177,19 @@ class AppFiles:
         demo.process_api = process_api  # type: ignore[method-assign]
         demo.preprocess_data = preprocess_data  # type: ignore[method-assign]
         demo.postprocess_data = postprocess_data  # type: ignore[method-assign]
+
+    async def _must_be_theirs_to_see(
+        self, sender: SignedIn | None, fn: BlockFunction, outputs: Any
+    ) -> None:
+        """Refuse outputs for which Gradio would read somebody else's file. Raises gr.Error."""
+        for block, value in _shown(fn, outputs):
+            path = read_to_show(block, value)
+            if path is not None and sender is not None:
+                is_known = len(path) <= caps.LONGEST_PATH and await self._are_allowed(
+                    sender, [path]
+                )
+                if not is_known:
+                    raise gr.Error(NOT_TO_SHOW, print_exception=False)
 
     async def _must_be_theirs(self, request: Any, event_data: Any) -> None:
         """Check what an event says of its own beginning. Raises gr.Error."""
@@ -183,8 +210,14 @@ class AppFiles:
         """Return why the caller may not name these files; None where they may."""
         if any(map(has_scheme, named.files)):
             return "The service fetches nothing from other addresses: upload the file itself."
-        if not all(map(self._is_known, named.files)) or not await self._are_allowed(
-            signed_in, named.files | named.texts
+        paths = named.files | set(filter(may_be_kept, named.texts))
+        if len(paths) > caps.NAMED_FILES:
+            return f"An event takes at most {caps.NAMED_FILES} files: send fewer at a time."
+        is_too_long = any(len(path) > caps.LONGEST_PATH for path in paths)
+        if (
+            is_too_long
+            or not all(map(self._is_known, named.files))
+            or not await self._are_allowed(signed_in, paths)
         ):
             return "There is no such file of yours: upload it first."
         return None
@@ -203,7 +236,7 @@ class AppFiles:
             if isinstance(block, gr.FileExplorer):
                 for steps in steps_in(value):
                     if self.is_apart(block.root_dir, *steps):
-                        raise gr.Error("This file is not for apps to show.", print_exception=False)
+                        raise gr.Error(NOT_TO_SHOW, print_exception=False)
 
     async def _claim(
         self,
@@ -223,7 +256,7 @@ class AppFiles:
             if signed_in is None or not found:
                 continue
             # Whoever names a file does not become its owner by being given it back. Apps write beside what was uploaded.
-            words, uploaded = repr(sent), {mark_of(place) for place in self._within(paths_in(sent))}
+            words, uploaded = repr(sent), {mark_of(place) for place in self._within(_kept_in(sent))}
             given = {p for p in found if mark_of(p) not in words or mark_of(p) in uploaded}
             try:
                 await self._claim_outputs(signed_in, given)
@@ -321,7 +354,32 @@ class AppFiles:
         return os.path.relpath(real, self._folder).replace(os.sep, "/")
 
 
+def _shown(fn: BlockFunction, outputs: Any) -> Iterator[tuple[Block, Any]]:
+    """Yield each output's component, and the value that it is given, also by an update."""
+    if isinstance(outputs, dict) and outputs and all(isinstance(key, Block) for key in outputs):
+        pairs: Iterable[tuple[Block, Any]] = outputs.items()
+    elif len(fn.outputs) == 1 and not fn.batch:
+        pairs = [(fn.outputs[0], outputs)]
+    else:
+        pairs = zip(fn.outputs, outputs if isinstance(outputs, list | tuple) else (), strict=False)
+    for block, value in pairs:
+        if isinstance(value, Block):
+            yield block, value.constructor_args.get("value")
+        elif isinstance(value, SimpleNamespace):
+            yield block, vars(value).get("value")
+        elif isinstance(value, dict) and value.get("__type__") == "update":
+            yield block, value.get("value")
+        else:
+            yield block, value
+
+
+def _kept_in(sent: object) -> Iterator[str]:
+    return filter(may_be_kept, paths_in(sent))
+
+
 _samples: Final[ContextVar[Samples | None]] = ContextVar("samples", default=None)
+_request: Final[ContextVar[Any]] = ContextVar("request", default=None)
+"""Gradio's, of the run; a list of them in a batch."""
 _senders: Final[ContextVar[Iterator[SignedIn | None]]] = ContextVar("senders")
 _made: Final[ContextVar[list[tuple[SignedIn, set[str]]]]] = ContextVar("made")
 _REPEATING: Final = frozenset({"json", "browserstate", "paramviewer"})

@@ -5,6 +5,7 @@ working directory and the temporary folder. Both are decided in functions of its
 """
 
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -13,12 +14,14 @@ from gradio import processing_utils
 from gradio.blocks import Block
 from gradio.context import LocalContext
 
-from entrypoints.ui.named_files import hands_json_on
+from entrypoints.ui.caps import LONGEST_PATH
+from entrypoints.ui.named_files import hands_json_on, has_scheme, read_to_show
 
 IsPrivate = Callable[[str], bool]
 
 _private: Final[WeakKeyDictionary[gr.Blocks, IsPrivate]] = WeakKeyDictionary()
 """Of each mounted app, what it may not show."""
+NOT_TO_SHOW: Final = "This file is not for apps to show."
 _OURS: Final = "_is_gradioapps"
 
 
@@ -38,6 +41,27 @@ def _replace() -> None:
     processing_utils.async_move_files_to_cache = _of_files_alone(  # type: ignore[assignment]
         processing_utils.async_move_files_to_cache
     )
+    for kind in (gr.Dataframe, gr.Label):
+        kind.postprocess = _not_of_private(kind.postprocess)  # type: ignore[assignment,method-assign]
+
+
+def is_not_to_show(demo: gr.Blocks | None, path: str) -> bool:
+    """Return whether the app may not read the file for an output; addresses would be fetched."""
+    is_private = None if demo is None else _private.get(demo)
+    if is_private is None:
+        return False
+    return has_scheme(path) or len(path) > LONGEST_PATH or is_private(path)
+
+
+def _not_of_private(postprocess: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    @wraps(postprocess)
+    def checked(self: Any, value: Any) -> Any:
+        path = read_to_show(self, value)
+        if path is not None and is_not_to_show(LocalContext.blocks.get(None), path):
+            raise gr.Error(NOT_TO_SHOW, print_exception=False)
+        return postprocess(self, value)
+
+    return checked
 
 
 def _checked(save: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
@@ -45,7 +69,7 @@ def _checked(save: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
         demo = LocalContext.blocks.get(None)
         is_private = None if demo is None else _private.get(demo)
         if is_private is not None and is_private(str(file_path)):
-            raise gr.Error("This file is not for apps to show.", print_exception=False)
+            raise gr.Error(NOT_TO_SHOW, print_exception=False)
         return save(file_path, cache_dir)
 
     setattr(save_file_to_cache, _OURS, True)

@@ -4,8 +4,10 @@ Gradio takes for a file what carries its marker, and the marker is set by the se
 could read names a file; only components that hand JSON on as it is keep a path as plain text.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
@@ -21,6 +23,10 @@ _PLAIN_IN_A_CHAT: Final = frozenset({"json", "browserstate", "paramviewer"})
 """The same, as a chat message names them."""
 _CONSTRUCTED_FROM_FILES: Final = ("icon", "avatar_images", "examples", "subtitles")
 """Arguments whose texts Gradio takes for files when it makes the component of a chat message."""
+
+
+_DIGEST: Final = re.compile(r"[0-9a-fA-F]{32}")
+"""In the path of each file that Gradio keeps: its folder is named after its content."""
 
 
 @dataclass(slots=True)
@@ -66,6 +72,20 @@ def named_to_unknown(*values: Any) -> Named:
 def has_scheme(path: str) -> bool:
     """Return whether Gradio, or what it calls, could take the path for an address: `http:`, `file:`, `data:`, …"""
     return ":" in path.lstrip().partition("/")[0]
+
+
+def may_be_kept(path: str) -> bool:
+    """Return whether a text can be the path of somebody's file at all; most texts cannot."""
+    return _DIGEST.search(path) is not None
+
+
+def read_to_show(block: Block, value: Any) -> str | None:
+    """Return the path of the file that Gradio itself opens to show this output; None for all others."""
+    if isinstance(block, gr.Dataframe) and isinstance(value, str | Path):
+        return str(value)
+    if isinstance(block, gr.Label) and isinstance(value, str) and value.endswith(".json"):
+        return value
+    return None
 
 
 def _named_to(block: Block, value: Any) -> Named:
@@ -126,6 +146,7 @@ def _components_in(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, dict):
         if _is_component(value):
             yield value
+            yield from _components_in(value.get("value"))  # Of a chat within the chat.
         elif isinstance(value.get("content"), list):
             yield from _components_in(value["content"])
 

@@ -50,7 +50,7 @@ class PrivatePlaces:
         if is_in(real, self.data) or (self.database and real.startswith(self.database)):
             return True
         # An app may itself stand in a folder of such a name.
-        here = os.path.realpath(".")
+        here = os.getcwd()  # noqa: PTH109 -- A real path already, and asked for each file.
         below = os.path.relpath(real, here) if is_in(real, here) else real
         return any(_is_secret(part) for part in (*Path(below).parts, Path(path).name))
 

@@ -16,6 +16,8 @@ from domain.model.caller import SignedIn
 from entrypoints.web.summary import Summary
 
 LONGEST_PATH: Final = 500
+LONGEST: Final = 20_000
+"""Characters of a text in a line: an exception's may be a caller's input of megabytes."""
 GONE: Final = 499
 """Status in the log when the client left before there was an answer, as nginx writes it."""
 
@@ -44,7 +46,11 @@ def configure_logging(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     rendering: list[structlog.typing.Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        [
+            structlog.processors.format_exc_info,
+            _not_too_long,
+            structlog.processors.JSONRenderer(default=str),
+        ]
         if settings.logs_json
         else [
             _on_one_line,
@@ -64,6 +70,17 @@ def configure_logging(settings: Settings) -> None:
     _take_over_the_standard_library(level, shared, rendering)
 
 
+def _not_too_long(_logger: object, _method: str, event: EventDict) -> EventDict:
+    return {name: _cut(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _cut(text: str) -> str:
+    """The beginning and the end of a long text: of a traceback the raising line is the last."""
+    half = LONGEST // 2
+    left_out = len(text) - LONGEST
+    return text if left_out <= 0 else f"{text[:half]}… {left_out} left out …{text[-half:]}"
+
+
 def _on_one_line(_logger: object, _method: str, event: EventDict) -> EventDict:
     """What a request put into a line must neither begin another one nor command the terminal (ASVS 16.4.1)."""
     return {
@@ -76,7 +93,7 @@ def _indented_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
     """As above; of an exception's message, which may have lines, none looks like a line of the log."""
     text = StringIO()
     structlog.dev.plain_traceback(text, exc_info)
-    lines = "\n".join(map(_written_out, text.getvalue().split("\n")))
+    lines = "\n".join(map(_written_out, _cut(text.getvalue()).split("\n")))
     stream.write(indent(lines, "    ", lambda _: True))
 
 

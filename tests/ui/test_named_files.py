@@ -222,6 +222,7 @@ def foreign(folder: Path) -> dict[str, str]:
         "an address in capitals": " HTTPS://127.0.0.1:9/a.png",
         "a file address": "file:///etc/passwd",
         "data": "data:text/plain;base64,aGk=",
+        "a path that is too long": "/a" * 3000,
     }
 
 
@@ -479,14 +480,18 @@ async def test_a_component_of_an_author_reads_files_of_its_sender_alone(
         ("audio", {"subtitles": "pyproject.toml"}),
     ],
 )
+@pytest.mark.parametrize("depth", [0, 2])
 async def test_the_component_of_a_message_is_made_of_no_file_of_the_server(
-    mounted: Mounts, folder: Path, message: str, arguments: dict[str, Any]
+    mounted: Mounts, folder: Path, message: str, arguments: dict[str, Any], depth: int
 ) -> None:
+    """Nor that of a message of a chat within a message."""
     seen: list[Any] = []
     with gr.Blocks() as demo:
         gr.Button().click(seen.append, gr.Chatbot(), None, api_name="take")
     ada = await (await mounted(demo, data_dir=folder.parent)).signed_in()
     value = _in_a_component(message, **arguments)("x")
+    for _ in range(depth):
+        value = _in_a_component("chatbot")(value)
 
     answer = await ada.http.post(f"{API}/run/take", json={"data": [value]})
 
@@ -542,6 +547,87 @@ async def test_a_batch_reads_for_each_sender_their_own_files_alone(
     assert not told["success"]
     assert own["success"], own
     assert seen == ["of Bob"]
+
+
+@pytest.mark.asvs("2.4.1", "15.2.2")
+async def test_paths_that_take_long_to_follow_are_refused_unfollowed(
+    mounted: Mounts, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed: list[str] = []
+    with gr.Blocks() as demo:
+        gr.Button().click(lambda value: None, gr.Gallery(), None, api_name="gallery")
+        gr.Button().click(lambda value: None, gr.JSON(), None, api_name="json")
+    house = await mounted(demo, data_dir=folder.parent)
+    ada = await house.signed_in()
+    realpath = os.path.realpath
+
+    def follow(path: Any, **more: Any) -> Any:
+        followed.append(str(path))
+        return realpath(path, **more)
+
+    monkeypatch.setattr("os.path.realpath", follow)
+    long, digest = "a/" * 50_000, "0" * 64
+    many = [{"image": {"path": f"/a/{digest}/{number}"}} for number in range(2000)]
+    plain = [{"path": f"/a/{number}"} for number in range(20_000)]
+
+    async def runs(api_name: str, value: Any) -> int:
+        answer = await ada.http.post(f"{API}/run/{api_name}", json={"data": [value]})
+        return answer.status_code
+
+    refused = [
+        await runs("gallery", [{"image": {"path": long}}]),
+        await runs("gallery", many),
+        await runs("json", many),
+        await runs("json", {"path": f"{long}{digest}"}),
+    ]
+    fetched = await ada.http.get(f"{API}/file={long[:30_000]}")
+    accepted = [await runs("json", {"path": long}), await runs("json", plain)]
+
+    assert refused == [400] * 4
+    assert fetched.status_code == 404
+    assert accepted == [200, 200]
+    assert not any("a/a" in path or digest in path for path in followed)
+    assert len(followed) < 100
+
+
+@pytest.mark.asvs("1.3.6", "5.3.2", "13.2.5", "13.3.2")
+@pytest.mark.parametrize("kind", [gr.Dataframe, gr.Label])
+@pytest.mark.parametrize("how", ["value", "update", "instance", "only one"])
+async def test_no_output_reads_a_file_that_is_not_for_its_caller(
+    mounted: Mounts, folder: Path, elsewhere: "Elsewhere", kind: Any, how: str
+) -> None:
+    """Gradio opens the path that a callback gives to these, which may be the caller's own words."""
+
+    def show(path: str) -> Any:
+        given: dict[str, Callable[[], Any]] = {
+            "update": lambda: gr.update(value=path),
+            "instance": lambda: kind(value=path),
+        }
+        shown = given.get(how, lambda: path)()
+        return shown if how == "only one" else (shown, "x")
+
+    with gr.Blocks() as demo:
+        outputs = kind() if how == "only one" else [kind(), gr.Textbox()]
+        gr.Button().click(show, gr.JSON(), outputs, api_name="show")
+    house = await mounted(demo, data_dir=folder.parent)
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    (folder.parent / "private.json").write_text('{"label": "of the service"}')
+    hers = await uploads(ada, b'{"label": "of Ada"}', "a.json")
+    his = await uploads(bob, b'{"label": "of Bob"}', "b.json")
+
+    async def shows(path: str) -> Any:
+        return await ada.http.post(f"{API}/run/show", json={"data": [path]})
+
+    private = [str(folder.parent / "private.json"), f"{elsewhere.address}/x.json"]
+    answers = [await shows(path) for path in private]
+    own = await shows(hers)
+    told = completed(await ada.runs("show", his))
+
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert elsewhere.connections == 0
+    assert not told["success"]
+    assert own.status_code == 200, own.text
+    assert "of Ada" in own.text
 
 
 @pytest.mark.asvs("5.3.2", "8.2.2")
