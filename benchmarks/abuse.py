@@ -51,6 +51,8 @@ LARGE: Final = 99 * MB // 10
 HALF_REQUESTS: Final = 1040
 UNFINISHED: Final = 40
 TABS: Final = 40
+VALUES: Final = 200_000
+"""In one input: some fifty times as large in memory as on the way."""
 SESSIONS: Final = 10
 PICTURES: Final = 10
 SIDE: Final = 7000
@@ -137,7 +139,7 @@ def many_keys(abuser: Abuser) -> None:
 
 
 def tabs(abuser: Abuser) -> None:
-    value = b"[" + b",".join([b"{}"] * (MB // 3)) + b"]"
+    value = b"[" + b",".join([b"{}"] * VALUES) + b"]"
     for number in range(TABS):
         if not abuser.stop.is_set():
             abuser.joins(number % SESSIONS, "take", f"tab{number}", value)
@@ -239,7 +241,7 @@ class Kind:
 KINDS: Final = {
     "nested": Kind(what="nested 10 MB bodies", act=nested),
     "keys": Kind(what="10 MB bodies of many keys", act=many_keys),
-    "tabs": Kind(what=f"{TABS} tabs with 1 MiB inputs", act=tabs),
+    "tabs": Kind(what=f"{TABS} tabs with large inputs", act=tabs),
     "pictures": Kind(what=f"a PNG bomb {PICTURES} times", act=pictures),
     "unfinished": Kind(what=f"{UNFINISHED} unfinished bodies", act=unfinished),
     "half": Kind(what=f"{HALF_REQUESTS} half requests", act=half_requests),
