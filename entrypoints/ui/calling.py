@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from traceback import walk_tb
+from traceback import clear_frames, walk_tb
 from typing import Any, Final
 
 import gradio as gr
@@ -226,10 +226,12 @@ class Calls:
             error = DiskFull()
         if isinstance(error, gr.Error):
             error.print_exception = False  # To standard error, past the log and its rules.
+            _forget_inputs(error)
             log.info("event refused", of=fn.name, title=error.title)
             return error
         if _is_of_the_input(error):  # Its text is the input: not for the log.
             log.warning("event input unreadable", of=fn.name, fault=type(error).__name__)
+            _forget_inputs(error)
             return gr.Error(_UNREADABLE, print_exception=False)
         http.scope["state"][EVENT_STATUS] = _status(error)
         request_id = str(http.scope["state"].get(REQUEST_ID, "-"))
@@ -316,6 +318,14 @@ class Calls:
 
 
 _UNREADABLE: Final = "The app cannot read what was sent to it."
+
+
+def _forget_inputs(error: BaseException | None) -> None:
+    """Remove the variables from the frames of a refused event: Gradio keeps the error until garbage is collected, and with
+    it every image that was decoded before the refusal."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _is_of_the_input(error: Exception) -> bool:

@@ -1,6 +1,7 @@
 """Images of too many pixels are refused before they are decoded, wherever one is decoded for a caller."""
 
 import base64
+import gc
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -171,6 +172,25 @@ async def test_each_of_a_batch_has_pixels_of_its_own(mounted: Mounts) -> None:
     tabs = [await ada.start("count", file, tab=f"of{number}") for number in range(4)]
 
     assert all([completed(await ada.told(tab))["success"] for tab in tabs])
+
+
+async def test_what_was_decoded_before_a_refusal_is_released_at_once(mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        pictures = gr.Gallery(type="pil")
+        gr.Button().click(len, pictures, gr.Number(), api_name="count")
+    _, ada = await served(mounted, demo)
+    items = [{"image": await file_of(ada, HALF), "caption": None}] * 5
+
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            assert "20,000 pixels together" in await refusal(ada, "count", items)
+        left = [one for one in gc.get_objects() if isinstance(one, Image.Image)]
+    finally:
+        gc.enable()
+
+    assert left == []
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
