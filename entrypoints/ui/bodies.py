@@ -47,13 +47,18 @@ async def received(receive: Receive) -> Received:
         for start in range(0, len(chunk), SLICE):
             scan.read(chunk[start : start + SLICE])
             if len(arrived) + start >= SLICE:
-                await asyncio.sleep(0)
+                await let_others_go_on()
         arrived += chunk
     raw = bytes(arrived)
     body = read_json(raw)
     if len(raw) > SLICE:
-        await asyncio.sleep(0)
+        await let_others_go_on()
     return Received(raw=raw, body=body, nodes=scan.nodes)
+
+
+async def let_others_go_on() -> None:
+    """`sleep(0)` would go on before what has arrived meanwhile."""
+    await asyncio.sleep(1e-6)
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:

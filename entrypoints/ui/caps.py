@@ -32,7 +32,7 @@ makes others, and Gradio looks at all of them a thousand times a second."""
 ALL_TABS: Final = 20_000
 """What Gradio keeps for all accounts together: far more than one of them may have, so that none evicts another."""
 
-NODES: Final = 450_000
+NODES: Final = 410_000
 """Values and names of members in a body: a table of 200,000 cells has at most 400,000."""
 NODE: Final = 64
 """Bytes of memory that each of them takes, about."""

@@ -3,14 +3,13 @@
 Here one lets the event loop go on meanwhile, and the other looks at objects alone.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from gradio import processing_utils
 from gradio_client import utils as client_utils  # type: ignore[import-untyped]
 
-from entrypoints.ui.bodies import objects_with
+from entrypoints.ui.bodies import let_others_go_on, objects_with
 from entrypoints.ui.replacing import Replacement
 
 AT_ONCE: Final = 5000
@@ -31,7 +30,7 @@ class Turns:
         self._left -= values + 1
         if self._left <= 0:
             self._left = AT_ONCE
-            await asyncio.sleep(0)
+            await let_others_go_on()
 
 
 def _traversing(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -147,7 +147,7 @@ def test_nothing_else_in_gradio_reads_what_is_not_kept() -> None:
 
 
 def largest() -> Any:
-    return [[0] * 1000] * 440
+    return [[0] * 1000] * 400
 
 
 async def joined(
@@ -175,7 +175,7 @@ async def test_inputs_of_one_account_are_bounded_over_all_it_signs_in_with(
 
     assert [answer.status_code for answer in taken] == [200] * 5
     assert all(is_problem(answer, 429) for answer in refused)
-    assert "take 138 MB of" in refused[0].json()["detail"]
+    assert "take 126 MB of" in refused[0].json()["detail"]
     assert (await joined(bob, house, largest())).status_code == 200
     assert (await joined(ada, house, [], tab="small")).status_code == 200
     app.go_on.set()
@@ -202,7 +202,7 @@ async def test_inputs_past_the_queue_count_until_they_are_answered(
     house: House, ada: Browser, app: App
 ) -> None:
     def is_arriving(number: int) -> bool:
-        return held_by(house, ada).arriving > number * caps.NODE * 440_000
+        return held_by(house, ada).arriving > number * caps.NODE * 400_000
 
     runs = []
     for number in range(1, 6):
