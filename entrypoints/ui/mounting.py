@@ -24,7 +24,7 @@ from application.use_cases import BrowserStorage, UseCases
 from domain.model.caller import SignedIn
 from domain.model.user import User
 from entrypoints.access import CSP_REPORTS, SIGNED_IN, Access
-from entrypoints.ui import handing, pixels, walks
+from entrypoints.ui import gradio_files, handing, pixels, walks
 from entrypoints.ui.answers import answer_with
 from entrypoints.ui.assets import Assets
 from entrypoints.ui.browser_state import PATH as CONFIG
@@ -36,7 +36,6 @@ from entrypoints.ui.document import Document, header, storage
 from entrypoints.ui.fair_queue import FairQueue
 from entrypoints.ui.files import AppFiles
 from entrypoints.ui.filtering import FilteredHeaders, without_credentials
-from entrypoints.ui.gradio_files import let_show
 from entrypoints.ui.guard import (
     MB,
     GradioAddresses,
@@ -76,6 +75,10 @@ REPLACED: Final = (
     pixels.CHECKING,
     pixels.OPENING,
     pixels.TURNING,
+    gradio_files.COPYING,
+    gradio_files.MOVING,
+    gradio_files.TABLES,
+    gradio_files.LABELS,
 )
 """In the whole process, while a service is mounted."""
 
@@ -299,7 +302,7 @@ def _unmount_one(mounted: Mounted) -> None:
         vars(demo).pop(wrapped, None)
     demo.has_launched = False
     demo.limiter = None
-    let_show(demo)
+    gradio_files.let_show(demo)
     replace_queue(demo)
     is_served_no_longer(mounted.path)
 
