@@ -1,67 +1,70 @@
-"""Which adapters obey: one declaration, and one composition of it per environment."""
+"""The dependency container: one composition for all environments, with a storage for each."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, ClassVar, Final
 
 from dependency_injector import containers, providers
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.memory.limiter import MemoryAttemptLimiter
 from adapters.memory.session_cache import MemorySessionCache
 from adapters.memory.store import MemoryStore
+from adapters.memory.tally import MemoryTally
 from adapters.memory.unit_of_work import MemoryUnitsOfWork
+from adapters.oidc.providers import OidcProviders
+from adapters.oidc.proxy import JwksProxyIdentities
 from adapters.security.access_tokens import HmacAccessTokenHasher
+from adapters.security.common_passwords import BundledCommonPasswords
+from adapters.security.encryption import FernetEncryption
 from adapters.security.marks import HmacAccountMarks
 from adapters.security.passwords import CHEAP, PasslibHasher
-from adapters.security.tokens import JwtTokenCodec
-from adapters.sql import schema
-from adapters.sql.engine import file_of, make_engine
+from adapters.security.pseudonyms import HmacPseudonyms
+from adapters.security.signed_tokens import JwtCodec
+from adapters.sql.engine import make_engine
+from adapters.sql.limiter import SqlAttemptLimiter
 from adapters.sql.store import SqlStore
 from adapters.sql.unit_of_work import SqlUnitsOfWork
+from adapters.system.audit_log import StructlogAuditLog
 from adapters.system.clock import SystemClock
-from adapters.system.files import FOLDER_MODE, FolderOnDisk, private_folder, secret_in
+from adapters.system.files import FolderOnDisk
 from adapters.system.ids import RandomIds
-from adapters.system.serving import CannotBeCounted, place_beside
 from application import use_cases as uc
-from application.settings import Settings, SettingsInvalid
+from application.parts import news_of, pool_of, signing_keys
+from application.settings import Settings
 from domain.model.file import FilePolicy
-from domain.model.session import SessionPolicy
-from domain.ports.system import Clock, IdGenerator
+from domain.ports.system import Clock
+from domain.services.access_tokens import AccessTokenService
+from domain.services.audit import AuditService
 from domain.services.auth import AuthService
+from domain.services.confirmations import ConfirmationService
 from domain.services.files import FileService
+from domain.services.identities import IdentityService
+from domain.services.known_devices import KnownDeviceService
+from domain.services.passwords import PasswordService
+from domain.services.provider_tokens import ProviderTokenService
 from domain.services.sessions import SessionService
 from domain.services.state import StateService
-from domain.services.tokens import TokenService
 from domain.services.users import UserService
 
 
-def signing_keys(settings: Settings, ids: IdGenerator) -> list[str]:
-    """Newest first. Without a setting: for test a key of this process, for dev the key file in the data folder."""
-    if settings.secret_key:
-        return [key.get_secret_value() for key in settings.secret_key]
-    if settings.environment == "test":
-        return [ids.new_secret()]
-    return [secret_in(settings.key_file, ids.new_secret())]
-
-
 class MemoryStorage(containers.DeclarativeContainer):
-    """For test: nothing outlives the process, and hashing is cheap."""
+    """For test: all data is lost when the process ends, and hashing is cheap."""
 
     settings = providers.Dependency(instance_of=Settings)
     engine: Any = providers.Object(None)
     store = providers.Singleton(MemoryStore)
     units_of_work = providers.Singleton(MemoryUnitsOfWork, store)
+    limiter = providers.Singleton(MemoryAttemptLimiter)
     hashing_cost = providers.Object(CHEAP)
 
 
 class SqlStorage(containers.DeclarativeContainer):
-    """For dev and prod alike: SQLite or PostgreSQL, as the database's URL says."""
+    """For dev and prod: SQLite or PostgreSQL, depending on the database URL."""
 
     settings = providers.Dependency(instance_of=Settings)
-    engine = providers.Singleton(make_engine, settings.provided.database)
-    store = providers.Singleton(SqlStore, engine)
+    pool = providers.Singleton(pool_of, settings)
+    engine = providers.Singleton(make_engine, settings.provided.database, pool)
+    store = providers.Singleton(SqlStore, engine, pool)
     units_of_work = providers.Singleton(SqlUnitsOfWork, engine)
+    limiter = providers.Singleton(SqlAttemptLimiter, units_of_work.provided.transactions)
     hashing_cost: Any = providers.Object(None)
 
 
@@ -69,115 +72,225 @@ STORAGES: Final = {"test": MemoryStorage, "dev": SqlStorage, "prod": SqlStorage}
 
 
 class Composition(containers.DeclarativeContainer):
-    """What every environment has; where its data lives is left open."""
+    """The parts that every environment has; `storage` depends on the environment."""
 
     settings = providers.Dependency(instance_of=Settings)
     storage: Any = providers.DependenciesContainer()
     engine = storage.engine
+    limiter = storage.limiter
     store = storage.store
     units_of_work = storage.units_of_work
 
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(RandomIds)
     keys = providers.Singleton(signing_keys, settings, ids)
-    codec = providers.Singleton(JwtTokenCodec, keys=keys, clock=clock)
+    codec = providers.Singleton(JwtCodec, keys=keys, clock=clock)
     token_hasher = providers.Singleton(HmacAccessTokenHasher, keys)
+    encryption = providers.Singleton(FernetEncryption, keys)
+    pseudonyms = providers.Singleton(HmacPseudonyms, keys)
     marks = providers.Singleton(HmacAccountMarks, keys)
     hasher = providers.Singleton(
         PasslibHasher, scheme=settings.provided.password_scheme, cost=storage.hashing_cost
     )
-    limiter = providers.Singleton(MemoryAttemptLimiter, clock)
+    identity_providers = providers.Singleton(OidcProviders, clock)
+    proxy_identities = providers.Singleton(JwksProxyIdentities, clock)
+    news = providers.Singleton(news_of, settings, ids)
     cache = providers.Singleton(
-        MemorySessionCache, clock=clock, keep=settings.provided.session_cache
+        MemorySessionCache, clock=clock, keep=settings.provided.session_cache, news=news
     )
-    policy = providers.Singleton(
-        SessionPolicy,
-        idle=settings.provided.session_idle,
-        absolute=settings.provided.session_absolute,
-        per_user=settings.provided.sessions_per_user,
-    )
+    policy = settings.provided.session_policy
 
     file_policy = providers.Singleton(
         FilePolicy, quota=settings.provided.files_quota, keep=settings.provided.files_keep
     )
     folder = providers.Singleton(FolderOnDisk, settings.provided.files_folder)
 
-    auth = providers.Singleton(
-        AuthService, hasher=hasher, codec=codec, limiter=limiter, clock=clock, ids=ids
+    tally = providers.Singleton(MemoryTally)
+    audit = providers.Singleton(
+        AuditService, log=providers.Singleton(StructlogAuditLog, marks=marks), tally=tally
     )
-    users = providers.Singleton(UserService, clock=clock, ids=ids)
+    auth = providers.Singleton(
+        AuthService,
+        hasher=hasher,
+        codec=codec,
+        limiter=limiter,
+        pseudonyms=pseudonyms,
+        clock=clock,
+        ids=ids,
+        tally=tally,
+        password_sign_in=settings.provided.password_sign_in,
+    )
+    passwords = providers.Singleton(
+        PasswordService, common=providers.Singleton(BundledCommonPasswords)
+    )
+    users = providers.Singleton(
+        UserService,
+        clock=clock,
+        ids=ids,
+        password_sign_in=settings.provided.password_sign_in,
+    )
+    identities = providers.Singleton(
+        IdentityService, codec=codec, clock=clock, ids=ids, users=users
+    )
+    provider_tokens = providers.Singleton(
+        ProviderTokenService,
+        providers=settings.provided.providers,
+        encryption=encryption,
+        clock=clock,
+    )
     sessions = providers.Singleton(SessionService, codec=codec, clock=clock, ids=ids, policy=policy)
-    tokens = providers.Singleton(TokenService, hasher=token_hasher, clock=clock, ids=ids)
+    confirmations = providers.Singleton(ConfirmationService, clock=clock)
+    devices = providers.Singleton(KnownDeviceService, codec=codec, clock=clock, ids=ids)
+    tokens = providers.Singleton(AccessTokenService, hasher=token_hasher, clock=clock, ids=ids)
     state = providers.Singleton(StateService)
     files = providers.Singleton(FileService, policy=file_policy, clock=clock)
 
     _work: ClassVar[dict[str, Any]] = {"units_of_work": units_of_work}
+    _audited: ClassVar[dict[str, Any]] = {"units_of_work": units_of_work, "audit": audit}
+    _confirmed: ClassVar[dict[str, Any]] = {**_audited, "confirmations": confirmations}
     _signing_in: ClassVar[dict[str, Any]] = {"auth": auth, "users": users, "sessions": sessions}
+    _new_password: ClassVar[dict[str, Any]] = {
+        "users": users,
+        "sessions": sessions,
+        "tokens": tokens,
+        "passwords": passwords,
+        "hasher": hasher,
+        "cache": cache,
+    }
     _check_setup = providers.Singleton(uc.CheckSetup, **_work, auth=auth)
 
+    _providers: ClassVar[dict[str, Any]] = {"providers": settings.provided.providers}
+    _sso: ClassVar[dict[str, Any]] = {**_providers, "identities": identities}
+
+    _recognise = providers.Singleton(uc.Recognise, **_work, sessions=sessions, cache=cache)
     _discard_files = providers.Singleton(uc.DiscardFiles, **_work, folder=folder)
 
     use_cases = providers.Singleton(
         uc.UseCases,
-        log_in=providers.Singleton(uc.LogIn, **_work, **_signing_in, cache=cache),
-        log_out=providers.Singleton(uc.LogOut, **_work, cache=cache),
-        recognise=providers.Singleton(uc.Recognise, **_work, sessions=sessions, cache=cache),
+        log_in=providers.Singleton(
+            uc.LogIn, **_audited, **_signing_in, devices=devices, cache=cache
+        ),
+        log_out=providers.Singleton(uc.LogOut, **_audited, cache=cache),
+        recognise=_recognise,
         offer_setup=providers.Singleton(uc.OfferSetup, **_work, auth=auth),
         check_setup=_check_setup,
         set_up=providers.Singleton(
-            uc.SetUp, **_work, **_signing_in, hasher=hasher, check=_check_setup
+            uc.SetUp,
+            **_audited,
+            **_signing_in,
+            devices=devices,
+            passwords=passwords,
+            hasher=hasher,
+            check=_check_setup,
         ),
-        form_tokens=providers.Singleton(uc.FormTokens, auth=auth),
+        purge_attempts=providers.Singleton(uc.PurgeAttempts, auth=auth),
         browser_storage=providers.Singleton(uc.BrowserStorage, marks=marks),
-        create_user=providers.Singleton(uc.CreateUser, **_work, users=users, hasher=hasher),
+        create_user=providers.Singleton(
+            uc.CreateUser, **_confirmed, users=users, passwords=passwords, hasher=hasher
+        ),
         add_sample_users=providers.Singleton(
             uc.AddSampleUsers, **_work, users=users, hasher=hasher
         ),
         find_sample_users=providers.Singleton(uc.FindSampleUsers, **_work, hasher=hasher),
-        list_users=providers.Singleton(uc.ListUsers, **_work, users=users),
-        get_user=providers.Singleton(uc.GetUser, **_work, users=users),
-        find_user=providers.Singleton(uc.FindUser, **_work, users=users),
-        rename_user=providers.Singleton(uc.RenameUser, **_work, users=users, cache=cache),
-        change_user=providers.Singleton(
-            uc.ChangeUser, **_work, users=users, sessions=sessions, tokens=tokens, cache=cache
-        ),
+        list_users=providers.Singleton(uc.ListUsers, **_work),
+        get_user=providers.Singleton(uc.GetUser, **_work),
+        find_user=providers.Singleton(uc.FindUser, **_work),
+        rename_user=providers.Singleton(uc.RenameUser, **_audited, users=users, cache=cache),
+        change_user=providers.Singleton(uc.ChangeUser, **_confirmed, users=users, cache=cache),
         change_password=providers.Singleton(
-            uc.ChangePassword, **_work, **_signing_in, hasher=hasher, cache=cache
+            uc.ChangePassword, **_confirmed, **_new_password, auth=auth
         ),
-        set_password=providers.Singleton(
-            uc.SetPassword, **_work, users=users, sessions=sessions, hasher=hasher, cache=cache
+        set_password=providers.Singleton(uc.SetPassword, **_confirmed, **_new_password),
+        disable_user=providers.Singleton(uc.DisableUser, **_audited, users=users, cache=cache),
+        enable_user=providers.Singleton(uc.EnableUser, **_confirmed, users=users),
+        mark_break_glass=providers.Singleton(uc.MarkBreakGlass, **_audited, users=users),
+        find_break_glass=providers.Singleton(uc.FindBreakGlass, **_work),
+        grant_role=providers.Singleton(uc.GrantRole, **_confirmed, users=users, cache=cache),
+        revoke_role=providers.Singleton(uc.RevokeRole, **_confirmed, users=users, cache=cache),
+        sign_in_by_identity=providers.Singleton(
+            uc.SignInByIdentity,
+            **_audited,
+            **_sso,
+            auth=auth,
+            sessions=sessions,
+            devices=devices,
+            provider_tokens=provider_tokens,
+            cache=cache,
         ),
-        disable_user=providers.Singleton(
-            uc.DisableUser, **_work, users=users, sessions=sessions, tokens=tokens, cache=cache
+        start_at_provider=providers.Singleton(
+            uc.StartAtProvider, **_sso, client=identity_providers, auth=auth
         ),
-        enable_user=providers.Singleton(uc.EnableUser, **_work, users=users),
-        grant_role=providers.Singleton(uc.GrantRole, **_work, users=users, cache=cache),
-        revoke_role=providers.Singleton(uc.RevokeRole, **_work, users=users, cache=cache),
-        list_sessions=providers.Singleton(uc.ListSessions, **_work, users=users, sessions=sessions),
-        list_all_sessions=providers.Singleton(uc.ListAllSessions, **_work, users=users),
+        finish_at_provider=providers.Singleton(
+            uc.FinishAtProvider, **_sso, client=identity_providers, auth=auth, audit=audit
+        ),
+        keep_unproven=providers.Singleton(uc.KeepUnproven, **_sso),
+        end_by_provider=providers.Singleton(
+            uc.EndByProvider,
+            **_audited,
+            **_providers,
+            client=identity_providers,
+            auth=auth,
+            cache=cache,
+        ),
+        leave_provider=providers.Singleton(
+            uc.LeaveProvider, **_providers, client=identity_providers
+        ),
+        unlink_identities=providers.Singleton(uc.UnlinkIdentities, **_confirmed),
+        read_confirmation=providers.Singleton(
+            uc.ReadConfirmation, **_work, **_providers, confirmations=confirmations, auth=auth
+        ),
+        confirm_by_password=providers.Singleton(
+            uc.ConfirmByPassword, **_confirmed, auth=auth, cache=cache
+        ),
+        confirm_by_identity=providers.Singleton(
+            uc.ConfirmByIdentity, **_confirmed, **_providers, cache=cache
+        ),
+        find_provider_token=providers.Singleton(
+            uc.FindProviderToken, **_work, client=identity_providers, tokens=provider_tokens
+        ),
+        read_proxy_identity=providers.Singleton(
+            uc.ReadProxyIdentity, **_providers, client=proxy_identities
+        ),
+        finish_at_proxy=providers.Singleton(uc.FinishAtProxy, audit=audit),
+        recognise_behind_proxy=providers.Singleton(
+            uc.RecogniseBehindProxy, **_audited, **_sso, recognise=_recognise, cache=cache
+        ),
+        list_sessions=providers.Singleton(uc.ListSessions, **_work, sessions=sessions),
+        list_all_sessions=providers.Singleton(uc.ListAllSessions, **_work, sessions=sessions),
         revoke_session=providers.Singleton(
-            uc.RevokeSession, **_work, users=users, sessions=sessions, cache=cache
+            uc.RevokeSession, **_audited, sessions=sessions, cache=cache
         ),
         revoke_other_sessions=providers.Singleton(
-            uc.RevokeOtherSessions, **_work, sessions=sessions, cache=cache
+            uc.RevokeOtherSessions, **_audited, sessions=sessions, cache=cache
         ),
         revoke_all_sessions=providers.Singleton(
-            uc.RevokeAllSessions, **_work, users=users, sessions=sessions, cache=cache
+            uc.RevokeAllSessions, **_audited, sessions=sessions, tokens=tokens, cache=cache
         ),
         keep_awake=providers.Singleton(uc.KeepAwake, **_work, sessions=sessions),
         ended_sessions=providers.Singleton(
             uc.EndedSessions, **_work, sessions=sessions, tokens=tokens
         ),
+        take_over_session=providers.Singleton(uc.TakeOverSession, **_audited, sessions=sessions),
         purge_sessions=providers.Singleton(
             uc.PurgeSessions, **_work, sessions=sessions, cache=cache
         ),
-        create_token=providers.Singleton(uc.CreateToken, **_work, tokens=tokens),
+        list_known_devices=providers.Singleton(uc.ListKnownDevices, **_work),
+        forget_device=providers.Singleton(uc.ForgetDevice, **_audited, devices=devices),
+        purge_devices=providers.Singleton(uc.PurgeDevices, **_work, devices=devices),
+        create_token=providers.Singleton(uc.CreateToken, **_confirmed, tokens=tokens),
         list_tokens=providers.Singleton(uc.ListTokens, **_work, tokens=tokens),
-        revoke_token=providers.Singleton(uc.RevokeToken, **_work, tokens=tokens, cache=cache),
+        list_tokens_of=providers.Singleton(uc.ListTokensOf, **_audited, tokens=tokens),
+        revoke_all_tokens=providers.Singleton(
+            uc.RevokeAllTokens, **_audited, tokens=tokens, cache=cache
+        ),
+        revoke_token=providers.Singleton(uc.RevokeToken, **_audited, tokens=tokens, cache=cache),
         recognise_token=providers.Singleton(uc.RecogniseToken, **_work, tokens=tokens, cache=cache),
         purge_tokens=providers.Singleton(uc.PurgeTokens, **_work, tokens=tokens, cache=cache),
         read_account_state=providers.Singleton(uc.ReadAccountState, **_work),
         change_account_state=providers.Singleton(uc.ChangeAccountState, **_work, state=state),
+        read_session_data=providers.Singleton(
+            uc.ReadSessionData, **_work, has_replicas=settings.provided.may_have_replicas
+        ),
         change_session_data=providers.Singleton(
             uc.ChangeSessionData, **_work, state=state, cache=cache
         ),
@@ -185,6 +298,9 @@ class Composition(containers.DeclarativeContainer):
         use_files=providers.Singleton(uc.UseFiles, **_work, files=files),
         find_file_space=providers.Singleton(uc.FindFileSpace, **_work, files=files),
         discard_files=_discard_files,
+        release_files=providers.Singleton(
+            uc.ReleaseFiles, **_work, files=files, sessions=sessions, discard=_discard_files
+        ),
         purge_files=providers.Singleton(
             uc.PurgeFiles,
             **_work,
@@ -193,81 +309,17 @@ class Composition(containers.DeclarativeContainer):
             folder=folder,
             discard=_discard_files,
         ),
-        check_readiness=providers.Singleton(uc.CheckReadiness, store=store),
+        check_readiness=providers.Singleton(uc.CheckReadiness, store=store, news=news),
+        read_load=providers.Singleton(
+            uc.ReadLoad, hashes=hasher, pool=store, news=news, tally=tally
+        ),
     )
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Composition:
-    """Connects to nothing yet. A test brings its own `clock`."""
+    """Make the container without connecting to anything. Tests pass their own `clock`."""
     storage = STORAGES[settings.environment](settings=settings)
     container = Composition(settings=settings, storage=storage)
     if clock is not None:
         container.clock.override(providers.Object(clock))
     return container
-
-
-@asynccontextmanager
-async def running(container: Composition, *, serves: bool = True) -> AsyncIterator[int]:
-    """Migrate the store (dev) or require that it is migrated (prod), and release everything at the end. With `serves`, also
-    create or refuse accounts with a known password, as the settings say. The value is the number of other processes that
-    serve the same SQLite file; prod refuses them.
-    Raises SettingsInvalid, StoreUnavailable."""
-    settings: Settings = container.settings()
-    if settings.uses_data_dir:
-        folder = private_folder(settings.data_dir)
-        (folder / "gradio").mkdir(mode=FOLDER_MODE, exist_ok=True)
-    engine = container.engine()
-    try:
-        with ExitStack() as held:
-            others = held.enter_context(_only_process(settings)) if serves else 0
-            if engine is not None:
-                await _prepare(engine, migrates=settings.environment == "dev")
-            if serves:
-                await _sample_users(container, settings)
-            yield others
-    finally:
-        container.hasher().close()
-        if engine is not None:
-            await engine.dispose()
-
-
-@contextmanager
-def _only_process(settings: Settings) -> Iterator[int]:
-    """Count the other processes that serve the same SQLite file; 0 where that cannot be known. Raises SettingsInvalid in
-    prod if there is one."""
-    file = file_of(settings.database) if settings.uses_data_dir else None
-    with ExitStack() as held:
-        others = 0
-        if file is not None:
-            with suppress(CannotBeCounted):
-                others = held.enter_context(place_beside(file))
-        if others and settings.environment == "prod":
-            raise SettingsInvalid(
-                [
-                    f"Another process serves the SQLite database {file} already. Stop it first, and start one process alone, "
-                    "without --workers"
-                ]
-            )
-        yield others
-
-
-async def _prepare(engine: AsyncEngine, *, migrates: bool) -> None:
-    if migrates:
-        await schema.upgrade(engine)
-    elif pending := await schema.pending(engine):
-        raise SettingsInvalid(
-            [f"The database misses {len(pending)} migrations. Type: gradioapp db upgrade"]
-        )
-
-
-async def _sample_users(container: Composition, settings: Settings) -> None:
-    use_cases: uc.UseCases = container.use_cases()
-    if settings.sample_users:
-        await use_cases.add_sample_users()
-    elif settings.environment == "prod" and (emails := await use_cases.find_sample_users()):
-        raise SettingsInvalid(
-            [
-                f"{email} has the password of the sample users. Type: gradioapp users disable {email}"
-                for email in emails
-            ]
-        )

@@ -1,1 +1,1 @@
-"""What our house costs around a Gradio app: ratios within one run against a bare mount."""
+"""Benchmarks: the cost of the service around a Gradio app, as ratios to a bare mount in the same run."""

@@ -1,4 +1,4 @@
-"""`uv run python -m benchmarks`: prints what the service costs over a bare Gradio mount, as ratios in one run."""
+"""`uv run python -m benchmarks`: print the cost of the service over a bare Gradio mount, as ratios in one run."""
 
 import shutil
 import tempfile
@@ -35,7 +35,7 @@ Act = Callable[[httpx.Client, str], None]
 
 
 def event(number: int, browser: httpx.Client, session: str) -> None:
-    """The app's event of this number: joining the queue, and listening until it is done."""
+    """Run the app's event of this number: join the queue, and listen until the event is done."""
     body = {"data": ["hi"], "fn_index": number, "session_hash": session}
     browser.post(f"{ECHO}/gradio_api/queue/join", json=body).raise_for_status()
     path = f"{ECHO}/gradio_api/queue/data?session_hash={session}"
@@ -49,7 +49,7 @@ def config(browser: httpx.Client, _: str) -> None:
 
 
 def timed(act: Callable[[], object]) -> float:
-    """Milliseconds."""
+    """Return the duration in milliseconds."""
     start = time.perf_counter()
     act()
     return (time.perf_counter() - start) * 1000
@@ -61,12 +61,12 @@ ACTS: tuple[tuple[str, Act, float | None], ...] = (
     ("… that reads and writes State", partial(event, 2), 1.50),
     ("GET config", config, None),
 )
-"""What is done, and the largest ratio wanted; events as the app numbers them."""
+"""Name, action and largest ratio wanted; the app numbers its events in this order."""
 
 
 def alternating(bare: httpx.Client, ours: httpx.Client) -> list[tuple[list[float], list[float]]]:
-    """All of ACTS in turn, one by one, so that what else the machine does, and how long the servers have been up, meets
-    each of them on both sides."""
+    """Time ACTS in turn on both sides, so that other load on the machine and the servers' uptime affect both sides
+    equally."""
     times: list[tuple[list[float], list[float]]] = [([], []) for _ in ACTS]
     for number in range(WARM_UP + TURNS):
         for which, (_, act, _) in enumerate(ACTS):
@@ -80,21 +80,21 @@ def alternating(bare: httpx.Client, ours: httpx.Client) -> list[tuple[list[float
 
 @dataclass(frozen=True)
 class Loads:
-    """How long a person waits for the page, in milliseconds."""
+    """How long a user waits for the page, in milliseconds."""
 
     cold: list[float] = field(default_factory=list)
     again: list[float] = field(default_factory=list)
-    """Loaded again in its tab."""
+    """Reloaded in its tab."""
     back: list[float] = field(default_factory=list)
-    """Come back to from another site, in a new tab."""
+    """Opened from another site in a new tab."""
     released: list[float] = field(default_factory=list)
-    """As `again`, with assets so new that a browser asks for them anew unless it was told not to."""
+    """Like `again`, with assets so new that a browser revalidates them unless it was told not to."""
 
 
 def page_loads(
     browser: Browser, addresses: tuple[str, str], cookies: httpx.Cookies, gradio: Path
 ) -> tuple[Loads, Loads]:
-    """Of the bare page, and of ours."""
+    """Return the loads of the bare page and of ours."""
     sides = Loads(), Loads()
     for number in range(PAGES + 1):
         for side in (0, 1) if number % 2 else (1, 0):
@@ -125,7 +125,7 @@ def _visitor(
 
 
 def _elsewhere(context: BrowserContext, address: str) -> Page:
-    """A tab that shows another site."""
+    """Return a tab that shows another site."""
     page = context.new_page()
     page.goto(f"{address.replace('127.0.0.1', 'localhost')}/healthz")
     return page
@@ -140,7 +140,7 @@ def _loaded_again(page: Page) -> float:
 
 
 def _seen(page: Page, load: Callable[[], object]) -> float:
-    """Until the app is there; not before the browser has come to rest, which keeps what it has loaded, and compiled."""
+    """Return the time until the app is visible. First let the browser finish storing and compiling what it has loaded."""
     page.wait_for_timeout(REST)
 
     def until_seen() -> None:
@@ -151,7 +151,7 @@ def _seen(page: Page, load: Callable[[], object]) -> float:
 
 
 def health(address: str, *, seconds: float) -> float:
-    """p99 in milliseconds."""
+    """Return the p99 in milliseconds."""
     until = time.monotonic() + seconds
     times = []
     with client(address) as browser:
@@ -162,7 +162,7 @@ def health(address: str, *, seconds: float) -> float:
 
 
 def health_while_signing_in(address: str) -> tuple[float, int]:
-    """p99 in milliseconds, and how many sign-ins there were meanwhile."""
+    """Return the p99 in milliseconds, and the number of sign-ins in that time."""
     stop = threading.Event()
     done: list[str] = []
 

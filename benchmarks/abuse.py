@@ -1,8 +1,8 @@
-"""`uv run python -m benchmarks.abuse [KIND…]`: what one abuser costs an ordinary person.
+"""`uv run python -m benchmarks.abuse [KIND…]`: measure what one abuser costs an ordinary user.
 
-Each kind of abuse meets a service of its own, which may open 1,024 files as most do, and lasts for some seconds. What is printed:
-an ordinary person's event before and meanwhile, `/healthz`, the memory of the process before, at worst and a minute later, and what
-the abuser was told. On 127.0.0.1 alone; everything is bounded in count and time.
+Each kind of abuse gets its own service, which may open 1,024 files as is usual, and lasts some seconds. The output
+shows an ordinary user's event before and during the abuse, `/healthz`, the memory of the process before, at worst and a
+minute later, and the responses to the abuser. It runs on 127.0.0.1 only; all counts and times are limited.
 """
 
 import io
@@ -34,16 +34,16 @@ from benchmarks.servers import Running, abused, add_accounts, client, emails, si
 PAGE: Final = "/gradio/abused"
 API: Final = f"{PAGE}/gradio_api"
 EVENTS: Final = ("echo", "work", "hold", "take", "count")
-"""In the order in which the app numbers them."""
+"""In the order of the app's event numbers."""
 
 QUIET: Final = 2.0
 LASTS: Final = 8.0
-"""Seconds of each kind."""
+"""Seconds per kind."""
 LATER: Final = 60.0
 PATIENCE: Final = 10.0
-"""Seconds after which whoever waits for a response gives up; it counts as having taken so long."""
+"""Seconds until a client gives up waiting for a response, which counts as a response after this time."""
 GIVES_UP: Final = 260
-"""Seconds after the beginning: no further kind is begun, so that all is over in less than six minutes."""
+"""Seconds after the start at which no further kind begins, so that a run takes less than six minutes."""
 
 MB: Final = 1024 * 1024
 LARGE: Final = 99 * MB // 10
@@ -52,40 +52,40 @@ HALF_REQUESTS: Final = 1040
 UNFINISHED: Final = 40
 TABS: Final = 40
 VALUES: Final = 200_000
-"""In one input: some fifty times as large in memory as on the way."""
+"""In one input. It takes about fifty times as much memory as bytes on the network."""
 SESSIONS: Final = 10
 PICTURES: Final = 10
 SIDE: Final = 7000
-"""Pixels: 147 MB as numbers, of some kilobytes."""
+"""Pixels: the picture takes 147 MB as an array, but some kilobytes as a file."""
 UPLOADS: Final = 15
 UPLOAD: Final = 30 * MB
 QUOTA: Final = 300
-"""Megabytes, where there is such a setting."""
+"""Megabytes, if the setting exists."""
 
 
 @dataclass(frozen=True)
 class Abuser:
-    """One account, in as many sessions as it may have."""
+    """One account with as many sessions as are allowed."""
 
     address: str
     sessions: Sequence[httpx.Client]
     stop: Event
     told: Counter[str] = field(default_factory=Counter)
-    """Statuses, and how often; `closed` is a connection that was closed without one."""
+    """How often each status was received; `closed` is a connection that was closed without a response."""
 
     def posts(
         self, session: int, path: str, content: bytes, **headers: str
     ) -> httpx.Response | None:
         headers = {"content-type": "application/json", **headers}
         try:
-            answer = self.sessions[session].post(path, content=content, headers=headers)
+            response = self.sessions[session].post(path, content=content, headers=headers)
         except httpx.TimeoutException:
-            self.told["no answer"] += 1
+            self.told["no response"] += 1
         except httpx.HTTPError:
             self.told["closed"] += 1
         else:
-            self.told[str(answer.status_code)] += 1
-            return answer
+            self.told[str(response.status_code)] += 1
+            return response
         return None
 
     def joins(self, session: int, event: str, tab: str, value: bytes) -> None:
@@ -100,7 +100,7 @@ class Abuser:
         return connection
 
     def head(self, path: str, size: int) -> bytes:
-        """Of a POST with a body of so many bytes, by the account's first session."""
+        """Return the head of a POST with a body of `size` bytes, from the account's first session."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.sessions[0].cookies.items())
         host = self.address.removeprefix("http://")
         return (
@@ -109,7 +109,7 @@ class Abuser:
         ).encode()
 
     def hears(self, connection: socket.socket) -> None:
-        """What is said on a connection without being asked for anything more."""
+        """Record what the server sends without a further request."""
         connection.settimeout(0.05)
         try:
             said = connection.recv(65536)
@@ -147,10 +147,10 @@ def tabs(abuser: Abuser) -> None:
 
 
 def pictures(abuser: Abuser) -> None:
-    answer = _uploads(abuser, "bomb.png", _bomb())
-    if answer is None or answer.status_code != 200:
+    response = _uploads(abuser, "bomb.png", _bomb())
+    if response is None or response.status_code != 200:
         return
-    [path] = answer.json()
+    [path] = response.json()
     item = {"image": {"path": path, "meta": {"_type": "gradio.FileData"}}, "caption": None}
     body = json.dumps({"data": [[item] * PICTURES]}).encode()
     while not abuser.stop.is_set():
@@ -176,7 +176,7 @@ def unfinished(abuser: Abuser) -> None:
     with ExitStack() as held:
         connections = []
         for _ in range(UNFINISHED):
-            with suppress(OSError):  # It is refused while we send.
+            with suppress(OSError):  # The server may refuse it while we send.
                 connection = held.enter_context(abuser.connects(head))
                 connections.append(connection)
                 connection.sendall(b'{"data":["' + b"a" * (LARGE - 100))
@@ -235,7 +235,7 @@ class Kind:
     what: str
     act: Callable[[Abuser], None]
     event: str = "echo"
-    """That the ordinary person starts meanwhile."""
+    """The event of the ordinary user."""
 
 
 KINDS: Final = {
@@ -251,12 +251,12 @@ KINDS: Final = {
 }
 
 
-# The ordinary person
+# The ordinary user
 
 
 @dataclass
 class Ordinary:
-    """What an ordinary person and a probe wait for, in milliseconds."""
+    """Times that an ordinary user and a probe wait, in milliseconds."""
 
     address: str
     browser: httpx.Client
@@ -266,7 +266,7 @@ class Ordinary:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Inside, both ask again and again."""
+        """Within the block, the user and the probe send requests again and again."""
         stop = threading.Event()
         at_work = [
             threading.Thread(target=self._again, args=(stop, self._runs, self.events, 0.05)),
@@ -295,7 +295,7 @@ class Ordinary:
                 act(number)
                 times.append((time.monotonic() - begun) * 1000)
                 begun = 0
-            if begun:  # Refused or given up: as bad as no answer.
+            if begun:  # A refusal or timeout counts as the longest wait.
                 times.append(PATIENCE * 1000)
             number += 1
             stop.wait(pause)
@@ -318,7 +318,7 @@ class Ordinary:
 
 
 class Memory:
-    """Of a process, in megabytes."""
+    """Memory of a process in megabytes."""
 
     def __init__(self, pid: int) -> None:
         self._file = Path(f"/proc/{pid}/status")
@@ -332,7 +332,7 @@ class Memory:
 
     @contextmanager
     def watched(self) -> Iterator[list[float]]:
-        """The worst of it is in the list once the block has ended."""
+        """Yield a list that contains the largest value when the block has ended."""
         stop, worst = threading.Event(), [self.now()]
 
         def look() -> None:
@@ -348,7 +348,7 @@ class Memory:
             thread.join()
 
 
-# One kind after the other
+# One kind after another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -393,7 +393,8 @@ def measured(kind: Kind, server: Running, memory: Memory) -> Found:
 
 @contextmanager
 def _abusing(kind: Kind, address: str, cookies: Sequence[dict[str, str]]) -> Iterator[Counter[str]]:
-    """In a process of its own, so that it does not slow down who measures; what it was told is known at the end."""
+    """Abuse in a separate process, so that the measuring process is not slowed down. The responses are known at the
+    end."""
     spawn = multiprocessing.get_context("spawn")
     begin, stop, queue = spawn.Event(), spawn.Event(), spawn.SimpleQueue()
     told: Counter[str] = Counter()
@@ -457,7 +458,7 @@ HEADER: Final = (
 def main(names: Sequence[str]) -> None:
     unknown = sorted(set(names) - set(KINDS))
     if unknown:
-        raise SystemExit(f"No such kind: {', '.join(unknown)}. There are {', '.join(KINDS)}.")
+        raise SystemExit(f"No such kind: {', '.join(unknown)}. Choose from: {', '.join(KINDS)}.")
     begun = time.monotonic()
     print(HEADER, flush=True)
     with ThreadPoolExecutor(len(KINDS)) as pool:
@@ -473,7 +474,7 @@ def main(names: Sequence[str]) -> None:
 
 
 def _begun(kind: Kind, pool: ThreadPoolExecutor) -> Future[None]:
-    """The abuse is over when this returns; the row is printed a minute later, while others are abused."""
+    """Return when the abuse is over. The row is printed a minute later, while other kinds run."""
     held = ExitStack()
     try:
         folder = Path(tempfile.mkdtemp(prefix="abuse-"))

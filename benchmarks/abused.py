@@ -1,4 +1,4 @@
-"""The app that is abused: what its events do is what an abuser wants of them."""
+"""The app for the abuse benchmark: its events do what an abuser would use."""
 
 import time
 from typing import Any
@@ -16,7 +16,7 @@ def work(said: str) -> str:
 
 
 def hold(seconds: float) -> float:
-    """A thread, which everybody's callbacks share."""
+    """Occupy a thread of the pool that all callbacks share."""
     time.sleep(min(seconds, 10))
     return seconds
 

@@ -1,10 +1,10 @@
-"""The app of both servers, and the bare mount of it; the service gets it with --app."""
+"""The app of both servers and its bare mount; the service gets the app with --app."""
 
 import gradio as gr
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from entrypoints.ui.sdk import State, User, injected
+from gradioapp import State, User, injected
 
 
 def echo(said: str) -> str:
@@ -16,7 +16,7 @@ def greet(said: str, *, user: User = injected) -> str:
 
 
 def count(said: str, *, state: State = injected) -> str:
-    """One read of what is kept for the account, and one write. In the bare mount it is kept in memory."""
+    """Read and write the account's state once. The bare mount keeps it in memory."""
     state["runs"] = state.get("runs", 0) + 1
     return said
 

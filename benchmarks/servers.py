@@ -1,4 +1,4 @@
-"""Starting the two servers and signing in to ours."""
+"""Start the servers and sign in to ours."""
 
 import asyncio
 import os
@@ -19,7 +19,8 @@ from typing import Literal
 
 import httpx
 
-from application.container import build, running
+from application.container import build
+from application.running import running
 from application.settings import load
 from domain.model.caller import Caller
 
@@ -44,8 +45,9 @@ def add_accounts(folder: Path, count: int) -> None:
 
 
 def copy_of_gradio(packages: Path) -> Path:
-    """Its folder, in one for packages: the ages of its files can be changed, and nobody else's are."""
-    import gradio  # Not for who copies nothing: it takes seconds.
+    """Copy Gradio into a packages folder, so that the age of its files can be changed without affecting the installed
+    ones."""
+    import gradio  # Here, because it takes seconds.
 
     copied = packages / "gradio"
     shutil.copytree(Path(gradio.__file__).parent, copied)
@@ -53,8 +55,8 @@ def copy_of_gradio(packages: Path) -> Path:
 
 
 def install(copied: Path, *, seconds_ago: float) -> None:
-    """Makes the assets that old. Where nothing else is said a browser takes a file for good for a tenth of its age
-    (RFC 9111, 4.2.2), and an installation makes every file as new as its unpacking."""
+    """Set the age of the assets. Without caching headers a browser reuses a file for a tenth of its age (RFC 9111,
+    4.2.2), and an installation makes every file as new as its unpacking."""
     then = time.time() - seconds_ago
     for file in (copied / "templates").rglob("*"):
         os.utime(file, (then, then))
@@ -62,7 +64,8 @@ def install(copied: Path, *, seconds_ago: float) -> None:
 
 @contextmanager
 def served(which: Literal["bare", "ours"], folder: Path, *, packages: Path) -> Iterator[str]:
-    """The address of a server of its own process, which ends with the block; `packages` go before the installed ones."""
+    """Yield the address of a server in a separate process, which ends with the block; `packages` go before the
+    installed ones."""
     port = _free_port()
     commands = {
         "bare": ("uvicorn", "benchmarks.apps:bare", "--factory", "--no-access-log"),
@@ -89,7 +92,7 @@ class Running:
 
 @contextmanager
 def abused(folder: Path, *, files: int, **settings: str) -> Iterator[Running]:
-    """The service with the app of `benchmarks.abused`, in a process that may open so many files."""
+    """Run the service with the app of `benchmarks.abused` in a process that may open `files` files."""
     port = _free_port()
     env = {
         **os.environ,
@@ -114,8 +117,8 @@ def _free_port() -> str:
 def _running(
     command: Sequence[str], env: Mapping[str, str], *, files: int | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process of its own, which ends with the block. Its working directory is empty: no app may show a folder that holds
-    the service's own files."""
+    """Run a process that ends with the block. Its working directory is empty, because apps must not show a folder that
+    contains the service's own files."""
     with TemporaryDirectory() as cwd, _started(command, cwd, env, files) as process:
         yield process
 
@@ -165,8 +168,8 @@ def sign_in(browser: httpx.Client, email: str) -> None:
     form = browser.get("/login").text
     token = re.search(r'name="csrf_token" value="([^"]+)"', form)
     assert token is not None
-    answer = browser.post(
+    response = browser.post(
         "/login",
         data={"username": email, "password": PASSWORD, "csrf_token": token[1], "next": ""},
     )
-    assert answer.status_code == 303, answer.text
+    assert response.status_code == 303, response.text

@@ -1,14 +1,14 @@
-"""What may be refused, in the words of the domain.
+"""The refusals of the domain.
 
-Every refusal carries one sentence that a person can act on. Which status or which
-pop-up it becomes is decided at the edges: `entrypoints/web/errors.py`, `entrypoints/ui/errors.py`.
+Each refusal carries one sentence for the user. The edges turn a refusal into an HTTP status or a pop-up:
+`entrypoints/web/errors.py` and `entrypoints/ui/calls/errors.py`.
 """
 
 from datetime import timedelta
 
 
 class DomainError(Exception):
-    """A refusal. `sentence` is shown to the person as it stands."""
+    """A refusal. Users see `sentence` unchanged."""
 
     sentence = "This is not possible."
 
@@ -18,7 +18,7 @@ class DomainError(Exception):
 
 
 class SignInRefused(DomainError):
-    """Unknown name, wrong password and closed account alike."""
+    """The account is unknown or disabled, or the password is wrong. The three cases look the same to the user."""
 
     sentence = "E-mail and password do not match."
 
@@ -31,38 +31,108 @@ class SignInThrottled(DomainError):
         )
 
 
+class PasswordSignInOff(DomainError):
+    """Passwords open no session here, except that of a break-glass account. Every failure looks the same."""
+
+    sentence = "Passwords are switched off here. Use single sign-on instead."
+
+
+class ProviderNotFound(DomainError):
+    """No identity provider of this name is configured."""
+
+    sentence = "There is no such way to sign in."
+
+
+class IdentityRefused(DomainError):
+    """A sign-in at an identity provider opens no session here. `reason` is for the log and has no secret."""
+
+    sentence = "This sign-in was not accepted. Start again."
+
+    def __init__(self, sentence: str | None = None, *, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(sentence)
+
+
+class ProviderUnavailable(DomainError):
+    """The identity provider is slow, unreachable, or sends what is no valid response. `reason` is for the log."""
+
+    def __init__(self, label: str, *, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{label} cannot be used at the moment. Try again in a minute.")
+
+
+class ProviderTokenMissing(DomainError):
+    """An app needs the caller's access token of an identity provider, and there is none. `reason` is for the log."""
+
+    sentence = "This app asks for an access token of your identity provider, and its page names no scopes. Ask an admin."
+
+    def __init__(self, sentence: str | None = None, *, reason: str = "no scopes") -> None:
+        self.reason = reason
+        super().__init__(sentence)
+
+
+class LinkNeedsPassword(DomainError):
+    """The sign-in at a provider belongs to an account with the role admin, which must prove its password once."""
+
+    sentence = "Your account is an admin's. Confirm once with its password that it is yours."
+
+
+class IdentityTaken(DomainError):
+    """The identity is linked already, or the account has another identity of the same issuer."""
+
+    sentence = "This account is already linked to another sign-in of this kind. Ask an admin."
+
+
 class SessionEnded(DomainError):
     sentence = "Your session has ended. Sign in again."
 
 
+class SessionExpired(SessionEnded):
+    """The session has passed its idle or absolute timeout, at most 15 minutes ago. Nobody has ended it."""
+
+    sentence = "Your session has expired. Sign in again."
+
+
+class SessionReplaced(SessionEnded):
+    """The proxy in front names another person than the one to whom the session belonged."""
+
+    sentence = "Another person has signed in with this browser. Load the page again."
+
+
 class SessionNotFound(DomainError):
-    """Also what somebody else's session answers."""
+    """The session does not exist or belongs to another account."""
 
     sentence = "There is no such session."
 
 
-class AccessTokenEnded(SessionEnded):
-    """A program's token that is unknown, malformed, expired or revoked."""
+class KnownDeviceNotFound(DomainError):
+    """The known device does not exist or belongs to another account."""
 
-    sentence = "This access token does not hold: it is mistyped, expired or revoked."
+    sentence = "There is no such device."
+
+
+class AccessTokenEnded(SessionEnded):
+    """The access token is unknown, malformed, expired or revoked."""
+
+    sentence = "This access token is not valid: it is mistyped, expired or revoked."
 
 
 class AccessTokenNotFound(DomainError):
-    """Also what somebody else's token answers."""
+    """The access token does not exist or belongs to another account."""
 
     sentence = "There is no such access token."
 
 
 class AccessTokenInvalid(DomainError):
-    """A token that cannot be made as asked for; `sentence` says why."""
+    """The requested access token breaks a rule; `sentence` names the rule."""
 
 
 class TooManyAccessTokens(DomainError):
-    sentence = "Your account has as many access tokens as it may have. Revoke one first."
+    sentence = "Your account has reached its limit of access tokens. Revoke one first."
 
 
-class TokenRefused(DomainError):
-    """A signed token that is forged, expired, malformed or meant for something else."""
+class SignedTokenRefused(DomainError):
+    """The signed token is forged, expired, malformed or made for another purpose."""
 
     sentence = "This link or form has expired. Load the page again."
 
@@ -96,35 +166,50 @@ class RoleInvalid(DomainError):
 
 
 class PasswordInvalid(DomainError):
-    """The new password breaks a rule, which `sentence` names."""
+    """The new password breaks a rule; `sentence` names the rule."""
 
 
 class WrongPassword(DomainError):
-    """The present password, asked again before something sensitive, is not right."""
+    """The current password, asked for again before a sensitive change, is wrong."""
 
-    sentence = "The current password is not right."
+    sentence = "The current password is wrong."
+
+
+class ConfirmationNeeded(DomainError):
+    """The session may do this only shortly after its user has proved who they are."""
+
+    sentence = "You last proved who you are more than 10 minutes ago. Confirm it first, with your password or a new sign-in at your provider. Then try again."
 
 
 class LastAdmin(DomainError):
     sentence = "This is the last active admin. Make somebody else an admin first."
 
 
+class LastBreakGlass(DomainError):
+    """Passwords are switched off, and this is the only account that may use one."""
+
+    sentence = (
+        "This is the break-glass account, the only one whose password works here. "
+        "Mark another account first: gradioapp users break-glass EMAIL"
+    )
+
+
 class StateInvalid(DomainError):
-    """A key or value that cannot be kept; `sentence` says which and why."""
+    """A key or value cannot be stored; `sentence` says which and why."""
 
 
 class FilesQuotaExceeded(DomainError):
-    """The account's files would be more than its quota; `sentence` says how much is used and what to do."""
+    """The file would exceed the account's quota; `sentence` says how much is used and what to do."""
 
 
 class DiskFull(DomainError):
     """A file cannot be written: the disk or its quota is full, or the folder is read-only."""
 
-    sentence = "The service cannot write files: its disk is full or read-only. Nothing was kept. Tell its operator, and try again later."
+    sentence = "The service cannot write files: its disk is full or read-only. Nothing was saved. Tell the operator of this service, and try again later."
 
 
 class FileGone(DomainError):
-    """A file was removed at the moment it was claimed."""
+    """The file was removed while it was being claimed."""
 
     sentence = "The file was removed just now. Try again."
 
@@ -134,6 +219,6 @@ class HashingBusy(DomainError):
 
 
 class StoreUnavailable(DomainError):
-    """The database does not answer. Never a reason to treat a caller as anonymous."""
+    """The database does not respond. Never treat a caller as anonymous because of it."""
 
     sentence = "The service cannot reach its database. Try again in a moment."

@@ -1,4 +1,4 @@
-"""`python -m entrypoints`: the `gradioapp` command without its installation."""
+"""Run the `gradioapp` command as `python -m entrypoints`, without installing it."""
 
 from entrypoints.cli import main
 

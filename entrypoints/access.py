@@ -1,53 +1,83 @@
-"""What an address asks of whoever comes to it: said by the web routes and by the UI, enforced by the gate."""
+"""Access rules of addresses: defined by the web routes and the UI, enforced by the gate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from domain.model.caller import SignedIn
 
 SIGNED_IN: Final = "signed_in"
-"""Key in the ASGI scope's `state`: the SignedIn of this request, or None on an open address."""
+"""Key in the ASGI scope's `state`: the SignedIn of this request, or None at an open address without a session."""
 RECOGNISE: Final = "recognise"
-"""Key in the scope's `state`: a `RecogniseAgain`, for what outlives the request's first check."""
+"""Key in the scope's `state`: a `RecogniseAgain`, which checks the session again during a long request."""
 REQUEST_ID: Final = "request_id"
-"""Key in the scope's `state`: text, also sent as X-Request-ID and written to the log."""
+"""Key in the scope's `state`: the request's id as text, also sent as X-Request-ID and written to the log."""
+PROOF: Final = "proof"
+"""Key in the scope's `state`: what the proxy's identity header proves. Only at open addresses, such as sign-in."""
+FOUND: Final = "found"
+"""Key in the scope's `state`: `Access.found`, for the application behind the gate."""
 NOTES: Final = "log_notes"
 """Key in the scope's `state`: a mapping of more fields for the request's line in the log."""
 
 CSP_REPORTS: Final = "/csp-reports"
-"""Where browsers tell what a page's content security policy has stopped."""
+"""The address to which browsers report violations of a page's content security policy."""
+
+
+def sign_in_again(provider: str) -> str:
+    """Return the address at which a signed-in person signs in at a provider again, to confirm the session."""
+    return f"/login/{provider}/again"
+
+
+def origin_of(scope: Mapping[str, Any], *, via: str) -> dict[str, str]:
+    """Return where a request comes from, for all lines of the log that it causes. The gate has put the client's
+    address and the request's id into the scope."""
+    address, _ = scope.get("client") or ("", 0)
+    request_id = str(scope.get("state", {}).get(REQUEST_ID, "-"))
+    return {"request_id": request_id, "address": address, "via": via}
 
 
 class RecogniseAgain(Protocol):
     async def __call__(self, *, activity: bool) -> SignedIn:
-        """Who is signed in now; `activity` keeps the session awake. Raises SessionEnded, StoreUnavailable."""
+        """Return the caller, if the session or access token is still live. `activity` resets the session's idle
+        timeout. Raises SessionEnded, StoreUnavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
+    """The access rules of one address."""
+
     who: Literal["anyone", "signed in", "nobody"]
-    """`nobody`: the address asks for a session like those that are there, and then answers 404 to all."""
+    """`nobody` is for an address that does not exist: it needs a session, like other addresses, and then responds
+    404."""
     roles: frozenset[str] = frozenset()
-    """Of those who are signed in, only whoever has one of these; all when empty."""
+    """The caller needs one of these roles. If empty, every signed-in account has access."""
     is_activity: bool = True
-    """Whether coming here keeps the session from growing idle."""
+    """True if a request resets the session's idle timeout."""
     asks_store: bool = True
-    """Open addresses only: False where nobody needs to know who is there, so that no query is made."""
+    """False skips the session lookup. Only for open addresses."""
     is_quiet: bool = False
-    """Whether what comes here goes without a line in the log at the usual level, unless it fails."""
+    """True if requests are only logged at debug level, unless they fail."""
     body_limit: int
-    """Bytes; more is 413 before any of it is used."""
+    """Bytes. A larger body is refused with 413 before any of it is used."""
+    body_limit_setting: str = ""
+    """The setting with which the operator raises the limit; empty if there is none."""
     goes_to_disk: bool = False
-    """Whether the body is written to a file as it arrives, and is never in memory as a whole."""
+    """True if the body is written to a file while it arrives, so that it is never in memory as a whole."""
     is_for_programs: bool = False
-    """Whether only programs come here: one without a token is told that it needs one (RFC 6750)."""
+    """True if only programs use the address. A 401 then has `WWW-Authenticate: Bearer` (RFC 6750)."""
+    opens_sessions: bool = False
+    """True for an open address that begins or finishes a sign-in. Pages of other sites may not embed it, for example as an
+    image."""
     may_be_framed: bool = False
-    """Whether pages of other addresses may show it in a frame, as its own policy says."""
+    """True if other sites may show the page in a frame, as its own CSP says."""
+    framers: Sequence[str] = ()
+    """The sources of the sites that may show an error page of this address in a frame: those that may show the app."""
+    found: Any = field(default=None, compare=False)
+    """The row for the address, which the gate stores in the scope's `state` under FOUND."""
     refusal: Mapping[str, Any] = field(default_factory=dict)
-    """Members added to the problem document of a 401, for a front end that looks for them."""
+    """Members to add to the problem document of a 401, for a front end that looks for them."""
 
 
 class AccessRule(Protocol):
     def __call__(self, method: str, path: str) -> Access:
-        """By the ASGI scope's method and path, never by a URL made from headers."""
+        """Return the rules for the method and path of the ASGI scope, never for a URL made from headers."""

@@ -1,55 +1,58 @@
-"""The whole service as one ASGI app: gate, routes and Gradio mounts, composed once."""
+"""Compose the service as one ASGI application: gate, routes and Gradio mounts."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 
-from application.container import Composition, build, running
-from application.settings import Settings, load, quiet_gradio
+from application.container import Composition, build
+from application.running import running
+from application.settings import Settings, load, note_on_dotenv, quiet_gradio
 from application.use_cases import UseCases
 from entrypoints import ui, web
 from entrypoints.access import Access
-from entrypoints.background import Job, Jobs, told_to_stop
+from entrypoints.background import Jobs
+from entrypoints.jobs import jobs_of
+from entrypoints.metrics import Metrics, ProcessMetrics
+from entrypoints.shutdown import Shutdown
 
 log = structlog.get_logger()
 
-AWAKE_EVERY: Final = 30.0
-"""Seconds: sessions with a running event are touched this often; far below the shortest idle end."""
-FORGET_EVERY: Final = 30.0
-"""Seconds: what apps keep in memory for sessions that have ended is released this often."""
-PURGE_EVERY: Final = 3600.0
-"""Seconds between two purges of what is past its end."""
-PURGE_FILES_EVERY: Final = 6 * 3600.0
-"""Seconds between two walks through the folder of files."""
 
-
-def app_from_environment() -> ASGIApp:
-    """For `uvicorn entrypoints.app:app_from_environment --factory`. Raises SettingsInvalid; a page that cannot be served
-    ends the process with one line."""
+def app_from_environment() -> "Service":
+    """Build the service from the environment, for `uvicorn entrypoints.app:app_from_environment --factory`. Raises
+    SettingsInvalid, and SystemExit with one line for a page that cannot be served."""
     settings = load()
     web.configure_logging(settings)
+    if note := note_on_dotenv(settings):
+        log.warning(note)
     try:
         return create_app(build(settings))
     except ui.PageRefused as refused:
         raise SystemExit(str(refused)) from None
 
 
-def create_app(container: Composition) -> ASGIApp:
-    """Takes out use cases, settings and lifespan; nobody behind this line sees the container."""
+def create_app(container: Composition) -> "Service":
+    """Build the service from the container. Raises PageRefused."""
     settings: Settings = container.settings()
     quiet_gradio(settings.data_dir if settings.uses_data_dir else None)
-    return compose(container, pages_of(settings.apps)).gate
+    return compose(
+        container, pages_of(settings.apps, ui.Host(name=settings.host, port=settings.port))
+    )
 
 
-def pages_of(apps: Iterable[ui.App]) -> Sequence[ui.Page]:
-    """Ours, the HomePage first, then those of authors; without any, the examples. Raises PageRefused."""
-    authors = ui.load_pages(apps)
+def pages_of(apps: Iterable[ui.App], host: ui.Host | None = None) -> Sequence[ui.Page]:
+    """Return our own pages, the HomePage first, then the authors'. If there are no authors' pages, add the examples.
+    Warn of globals that all users share. Raises PageRefused."""
+    authors = ui.load_pages(apps, host)
+    for page in authors:
+        if note := ui.note_on_globals(page.demo):
+            log.warning(note)
     with ui.being_built():
         ours = [build_page() for build_page in (*ui.PAGES, *(() if authors else ui.EXAMPLES))]
     return [*ours, *authors]
@@ -57,51 +60,98 @@ def pages_of(apps: Iterable[ui.App]) -> Sequence[ui.Page]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Composed, and not yet running."""
+    """The composed service, as an ASGI application. `running()` starts it."""
 
+    use_cases: UseCases
     gate: web.Gate
     api: FastAPI
-    """Behind the gate."""
+    """The application behind the gate."""
     pages: ui.UI
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.gate(scope, receive, send)
+
     def running(self) -> AbstractAsyncContextManager[Any]:
-        """What a server does around its first and last request. The apps are then as they were before, to be served again
-        or to run alone."""
+        """Run the lifespan, as a server does before its first and after its last request. Afterwards the apps are in
+        their original state, so that they can be served again or run alone."""
         return self.api.router.lifespan_context(self.api)
 
 
 def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
-    """The first page is the HomePage. Raises PageRefused."""
+    """Compose the service. The first page is the HomePage. Raises PageRefused."""
     settings: Settings = container.settings()
-    app: UseCases = container.use_cases()
+    use_cases: UseCases = container.use_cases()
 
     api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    # Its presence switches off Gradio's own, which reflects any origin with credentials.
+    # If it is present, Gradio does not add its own CORS middleware, which allows any origin with credentials.
     api.add_middleware(CORSMiddleware, allow_origins=[])
+    metrics = Metrics.empty()
     new_nonce = container.ids().new_secret
-    pages = ui.mount(api, built, app=app, settings=settings, new_nonce=new_nonce)
-    jobs = Jobs(_jobs(app, pages, purges_files=settings.uses_data_dir))
-    web.install(api, app=app, settings=settings, jobs=jobs.states)
+    form_tokens = web.FormTokens(
+        codec=container.codec(),
+        now=container.clock().now,
+        new_secret=container.ids().new_secret,
+    )
+    pages = ui.mount(
+        api,
+        built,
+        use_cases=use_cases,
+        settings=settings,
+        new_nonce=new_nonce,
+        sign_out_token=form_tokens.offer_in_bar,
+        metrics=metrics.events,
+    )
+    metrics.show(
+        ProcessMetrics(
+            read_load=use_cases.read_load,
+            count_sessions=lambda: len(pages.accounts.sessions()),
+            job_states=lambda: jobs.states(),
+        )
+    )
+    jobs = Jobs(jobs_of(use_cases, pages, purges_files=settings.uses_data_dir))
+    our_pages = web.Pages.load(settings)
+    web.install(
+        api,
+        use_cases=use_cases,
+        settings=settings,
+        form_tokens=form_tokens,
+        pages=our_pages,
+        jobs=jobs.states,
+        is_stopping=pages.draining.is_set,
+        start_for=pages.start_for,
+        page_at=pages.page_at,
+        hand_over=pages.accounts.hand_over,
+        scopes_of=pages.scopes_of,
+        metrics=metrics,
+        framers=pages.framers,
+    )
+    shutdown = Shutdown(
+        draining=pages.draining,
+        stopping=pages.stopping,
+        is_busy=pages.accounts.have_events,
+        # A reload must not wait.
+        patience=0 if settings.reload else settings.drain_seconds,
+    )
     mounted = api.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[Any]:
-        async with (
-            running(container) as others,
-            jobs.running(),
-            told_to_stop(pages.stopping),
-            mounted(api) as state,
-        ):
-            if others:
-                log.warning(
-                    "another process serves the same SQLite database: each counts wrong passwords, sessions' endings and "
-                    "limits for itself. Stop one of them, and start without --workers",
-                    others=others,
-                )
-            try:
-                yield state
-            finally:
-                pages.unmount()
+        with ExitStack() as until_end:
+            until_end.callback(ui.unmount, pages)  # Also if the startup fails.
+            async with (
+                running(container) as others,
+                jobs.running(),
+                shutdown.noticed(),
+                mounted(api) as state,
+            ):
+                if others:
+                    log.warning(
+                        "another process serves the same SQLite database: each process has its own queue and quotas, "
+                        "and caches sessions for itself. Stop one of them, and start without --workers",
+                        others=others,
+                    )
+                with until_end.pop_all():
+                    yield state
 
     api.router.lifespan_context = lifespan
 
@@ -112,35 +162,14 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
 
     gate = web.Gate(
         api,
-        recognise=app.recognise,
-        recognise_token=app.recognise_token,
+        recognise=use_cases.recognise,
+        recognise_token=use_cases.recognise_token,
         settings=settings,
         access=access,
+        pages=our_pages,
         new_id=container.ids().new_id,
+        counting=web.counting(settings, metrics, access),
+        framers=pages.framers,
+        identity=web.ProxyIdentity.of(settings, use_cases),
     )
-    return Service(gate=gate, api=api, pages=pages)
-
-
-def _jobs(app: UseCases, pages: ui.UI, *, purges_files: bool) -> Sequence[Job]:
-    """What the service does by itself. Each job stands alone, so that one that fails keeps no other from its work.
-    `purges_files`: unless the folder is one that other services share."""
-
-    async def keep_awake() -> None:
-        await app.keep_awake(pages.running.sessions())
-
-    async def forget_ended() -> None:
-        await pages.logins.forget(await app.ended_sessions(pages.logins.sessions()))
-
-    async def purge_files() -> None:
-        await app.purge_files(is_spared=pages.is_spared)
-
-    jobs = [
-        Job(name="keep-awake", run=keep_awake, every=AWAKE_EVERY),
-        Job(name="forget-ended", run=forget_ended, every=FORGET_EVERY),
-        Job(name="purge-sessions", run=app.purge_sessions, every=PURGE_EVERY),
-        Job(name="purge-tokens", run=app.purge_tokens, every=PURGE_EVERY),
-        Job(name="renew-files", run=pages.claims.renew, every=PURGE_EVERY),
-    ]
-    if purges_files:
-        jobs.append(Job(name="purge-files", run=purge_files, every=PURGE_FILES_EVERY))
-    return jobs
+    return Service(use_cases=use_cases, gate=gate, api=api, pages=pages)

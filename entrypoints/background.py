@@ -1,13 +1,10 @@
-"""Jobs that repeat while the service runs, and the signal that ends it."""
+"""Run background jobs while the service runs."""
 
 import asyncio
-import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from threading import current_thread, main_thread
-from types import FrameType
 from typing import Final
 
 import structlog
@@ -15,7 +12,7 @@ import structlog
 from domain.errors import StoreUnavailable
 
 PERIODS: Final = 3
-"""A job that has not succeeded for so many of its periods is degraded."""
+"""A job is degraded if it has not succeeded for this many of its periods."""
 
 log = structlog.get_logger()
 
@@ -23,14 +20,14 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     name: str
-    """In the log and in `/readyz`."""
+    """The name in the log and in `/readyz`."""
     run: Callable[[], Awaitable[object]]
     every: float
     """Seconds between the end of one run and the next."""
 
 
 class Jobs:
-    """Runs each job at once and then again and again. A run that fails is logged, and the job goes on."""
+    """Runs each job at the start and then periodically. A run that fails is logged, and the job continues."""
 
     def __init__(
         self,
@@ -43,7 +40,7 @@ class Jobs:
         self._now = now
         self._pause = pause
         self._succeeded = {job.name: now() for job in jobs}
-        """When each job last did; before its first run, when it could have begun."""
+        """When each job last succeeded; before its first success, when it was started."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -57,7 +54,8 @@ class Jobs:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def states(self) -> dict[str, str]:
-        """ "ok" for each job by its name, or "degraded" when it has not succeeded for PERIODS: it fails, or it hangs."""
+        """Map each job's name to "ok", or to "degraded" if it has not succeeded for PERIODS, because it fails or
+        hangs."""
         now = self._now()
         return {
             job.name: "ok" if now - self._succeeded[job.name] < PERIODS * job.every else "degraded"
@@ -73,11 +71,11 @@ class Jobs:
         try:
             await job.run()
         except StoreUnavailable:
-            log.warning("background job postponed: the database does not answer", job=job.name)
+            log.warning("background job postponed: the database is unavailable", job=job.name)
         except asyncio.CancelledError as error:
             if _is_being_cancelled():
                 raise
-            # Something the job waited for was cancelled, and not the job.
+            # The job awaited something that was cancelled; the job itself was not.
             log.exception("background job failed", job=job.name, fault=type(error).__name__)
         except Exception as error:
             log.exception("background job failed", job=job.name, fault=type(error).__name__)
@@ -88,29 +86,3 @@ class Jobs:
 def _is_being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
-
-
-@asynccontextmanager
-async def told_to_stop(stopping: asyncio.Event) -> AsyncIterator[None]:
-    """Sets `stopping` at the signal: uvicorn waits for open streams, and they would wait for their tabs."""
-    if current_thread() is not main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(stopping.set)
-        previous = before[signal.Signals(number)]
-        if callable(previous):
-            previous(number, frame)
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        stopping.set()
-        for number, previous in before.items():
-            signal.signal(number, previous)

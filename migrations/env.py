@@ -1,4 +1,4 @@
-"""Run by Alembic: on the connection that `adapters.sql.schema` hands over, or on one of its own for the command."""
+"""Alembic's environment. It uses the connection from `adapters.sql.schema`, or opens its own for the alembic command."""
 
 import asyncio
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from adapters.sql.rows import Base, UtcDateTime
 
 
 def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
-    """Plainly: a migration that imports live code changes when the code does."""
+    """Render our column type as plain SQLAlchemy: a migration that imports live code would change with the code."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False

@@ -1,4 +1,4 @@
-"""The application as environment "test" composes it: in memory, with cheap hashes."""
+"""Compose the application like environment "test" does: in memory, with cheap hashes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from domain.ports.system import Clock
 
 
 class _LastingHasher(PasslibHasher):
-    """Nothing of a test stays in it, and its threads may as well."""
+    """A hasher that tests share. It keeps no data of a test, and its threads may stay."""
 
     def close(self) -> None:
         pass
@@ -31,7 +31,8 @@ class _Lendable:
         self._overridden = self._overridings()
 
     def takes_back(self) -> bool:
-        """Empties it. Who brings another part into theirs has a composition that nobody wants afterwards."""
+        """Empty the composition, and return whether it can be lent again. A composition with
+        another part in it cannot."""
         for singleton in self._singletons:
             singleton.reset()
         return self._overridings() == self._overridden
@@ -45,7 +46,7 @@ _free: list[_Lendable] = []
 
 @contextmanager
 def composition(settings: Settings, clock: Clock) -> Iterator[Composition]:
-    """One that an earlier test has given back, with nothing left in it: to make one takes longer than most tests."""
+    """Lend an emptied composition of an earlier test, because making one takes longer than most tests."""
     lendable = _free.pop() if _free else _Lendable(settings)
     container = lendable.container
     container.settings.override(providers.Object(settings))

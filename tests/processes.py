@@ -1,4 +1,4 @@
-"""Real processes of the service, whose words can be waited for."""
+"""Real processes of the service. Tests can wait for their output."""
 
 import os
 import queue
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ def _limit_files(count: int) -> None:
 
 
 class Process:
-    """A real `gradioapp`, or what stands in for it; what it says is read as it comes."""
+    """A real `gradioapp` or another module. Its output is read as it arrives."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class Process:
         files: int | None = None,
         **settings: str,
     ) -> None:
-        """`files` is how many it may have open, where it is not as many as we may."""
+        """Start the process. `files` limits its open files; None keeps our own limit."""
         env = {name: value for name, value in os.environ.items() if not is_setting(name)}
         env |= {f"GRADIOAPP_{name}": value for name, value in settings.items()}
         env |= {"PYTHONPATH": str(code), "PYTHONUNBUFFERED": "1"}
@@ -65,7 +66,7 @@ class Process:
         self._lines.put(None)
 
     def hears(self, pattern: str, *, within: float = 90) -> re.Match[str]:
-        """What it says next that matches; fails after so many seconds, or when it ends without it."""
+        """Return the next line of output that matches. Fails after `within` seconds, or when the process ends."""
         found = self.may_hear(pattern, within=within)
         if found is None:
             pytest.fail(f"{pattern!r} was not said within {within} s, but:\n{self.said}")
@@ -85,29 +86,44 @@ class Process:
                 return found
 
     def says(self) -> str:
-        """All that it has said until now."""
+        """Return all output until now."""
         with suppress(queue.Empty):
             while (line := self._lines.get_nowait()) is not None:
                 self.said += line
         return self.said
 
+    def ends(self, *, within: float = 90) -> str:
+        """Return all output once the process has ended by itself. Raises TimeoutExpired."""
+        self.popen.wait(timeout=within)
+        self._reader.join(timeout=10)
+        return self.says()
+
     def memory(self) -> int:
-        """Bytes that it has in RAM."""
+        """Return the bytes of its resident memory."""
         pages = Path(f"/proc/{self.popen.pid}/statm").read_text().split()[1]
         return int(pages) * resource.getpagesize()
 
     def stops(self, *, within: float) -> float:
-        """Asks it to stop; answers how many seconds it took, and fails when it takes longer."""
+        """Ask the process to stop, and return the seconds until it has. Raises TimeoutExpired after
+        `within` seconds."""
         asked = time.monotonic()
         self.popen.send_signal(signal.SIGTERM)
         self.popen.wait(timeout=within)
         return time.monotonic() - asked
 
     def end(self) -> None:
-        """It and whatever it started, by its own process group."""
+        """Kill the process and its children, which share its process group."""
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait(timeout=10)
         self._reader.join(timeout=10)
         assert self.popen.stdout is not None
         self.popen.stdout.close()
+
+
+def waits_until(is_so: Callable[[], bool], *, seconds: float = 10) -> None:
+    """Wait until a condition is met, and fail if it is not in time."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "It did not happen in time."
+        time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Who may import whom, what enters in one place only, and which names are ours: asked of the code, not of reviewers."""
+"""Imports between packages, the entrances of time and chance, and the names of our packages are checked in the code."""
 
 import ast
 import importlib.util
@@ -21,11 +21,12 @@ from importlinter.contracts.forbidden import ForbiddenContract
 from importlinter.contracts.independence import IndependenceContract
 from importlinter.contracts.layers import LayersContract
 
-from application.settings import Settings
+from application.settings import ProviderSettings, Settings
+from application.settings.oidc import KEYS
 
 ROOT: Final = Path(__file__).parents[1]
 PYPROJECT: Final = ROOT / "pyproject.toml"
-OURS: Final = ("domain", "application", "adapters", "entrypoints", "migrations")
+OURS: Final = ("gradioapp", "domain", "application", "adapters", "entrypoints", "migrations")
 
 CONTRACTS: Final[list[dict[str, Any]]] = tomllib.loads(PYPROJECT.read_text())["tool"][
     "importlinter"
@@ -42,31 +43,56 @@ BREACHES: Final[dict[str, list[tuple[str, str | None]]]] = {
         ("domain.model.user", "domain.ports.system"),
         ("domain.errors", "domain.model.user"),
         ("entrypoints.access", "entrypoints.web"),
+        ("entrypoints.looks", "entrypoints.web"),
+        ("entrypoints.looks", "entrypoints.access"),
+        ("entrypoints.metrics", "entrypoints.web"),
+        ("entrypoints.metrics", "entrypoints.access"),
         ("entrypoints.web", "entrypoints.ui.sdk"),
         ("entrypoints.ui.sdk", "entrypoints.web"),
         ("entrypoints.web", "entrypoints.app"),
         ("entrypoints.web", "entrypoints.background"),
         ("entrypoints.background", "entrypoints.ui.sdk"),
+        ("entrypoints.jobs", "entrypoints.app"),
+        ("entrypoints.ui.sdk", "entrypoints.jobs"),
+        ("entrypoints.background", "entrypoints.jobs"),
         ("entrypoints.app", "entrypoints.cli"),
         ("entrypoints.app", "entrypoints.testing"),
+        ("entrypoints.cli", "gradioapp"),
+        ("entrypoints.ui.sdk", "gradioapp"),
         ("entrypoints.cli", "entrypoints.testing"),
         ("application.container", "entrypoints.app"),
     ],
     "domain-whole": [("domain.newcomer", None)],
     "application-whole": [("application.newcomer", None)],
     "entrypoints-whole": [("entrypoints.newcomer", None)],
+    "rooms": [
+        ("entrypoints.ui.newcomer", None),
+        ("entrypoints.ui.mcp.server", "entrypoints.ui.mounting"),
+        ("entrypoints.ui.isolation.request", "entrypoints.ui.mcp.server"),
+        ("entrypoints.ui.files.app_files", "entrypoints.ui.isolation.request"),
+        ("entrypoints.ui.delivery.document", "entrypoints.ui.pages.home"),
+        ("entrypoints.ui.apps.loading", "entrypoints.ui.delivery.document"),
+        ("entrypoints.ui.sdk.roles", "entrypoints.ui.apps.loading"),
+        ("entrypoints.ui.queueing.turns", "entrypoints.ui.sdk.roles"),
+        ("entrypoints.ui.wire.json_bodies", "entrypoints.ui.sdk.roles"),
+        ("entrypoints.ui.calls.call", "entrypoints.ui.wire.json_bodies"),
+        ("entrypoints.ui.limits", "entrypoints.ui.calls.call"),
+        ("entrypoints.ui.full_disk", "entrypoints.ui.limits"),
+    ],
     "adapters-apart": [
         ("adapters.sql.engine", "adapters.system.clock"),
         ("adapters.memory.store", "adapters.sql.rows"),
-        ("adapters.security.tokens", "adapters.system.ids"),
+        ("adapters.security.signed_tokens", "adapters.system.ids"),
     ],
     "edges-speak-to-use-cases": [
         (edge, beyond)
         for edge in (
             "entrypoints.web",
             "entrypoints.ui.sdk",
+            "entrypoints.jobs",
             "entrypoints.background",
             "entrypoints.access",
+            "entrypoints.metrics",
         )
         for beyond in (
             "application.container",
@@ -83,11 +109,22 @@ BREACHES: Final[dict[str, list[tuple[str, str | None]]]] = {
     "gradio-in-one-place": [
         ("entrypoints.web", "gradio"),
         ("entrypoints.cli.users", "gradio"),
+        ("entrypoints.jobs", "gradio"),
         ("entrypoints.background", "gradio"),
+    ],
+    "prometheus-in-one-place": [
+        (importer, "prometheus_client")
+        for importer in (
+            "entrypoints.web",
+            "entrypoints.ui.sdk",
+            "entrypoints.app",
+            "entrypoints.jobs",
+        )
     ],
     "migrations-see-the-rows": [("migrations.env", "application.container")],
 }
-"""What each contract has to notice: an import, or with None a new module. For lists of frameworks see `breaches`."""
+"""Breaches that each contract must notice: an import, or None for a new module. `breaches` adds
+those for lists of frameworks."""
 
 
 def breaches() -> Iterator[tuple[str, str, str | None]]:
@@ -98,6 +135,7 @@ def breaches() -> Iterator[tuple[str, str, str | None]]:
         ("no-framework-inside", "domain.model.user"),
         ("no-framework-inside", "application.use_cases.users"),
         ("no-storage-at-the-edges", "entrypoints.web"),
+        ("no-storage-at-the-edges", "entrypoints.jobs"),
         ("no-web-in-adapters", "adapters.system.clock"),
     ):
         for framework in _contract(contract)["forbidden_modules"]:
@@ -125,13 +163,15 @@ def _is_kept(graph: ImportGraph, name: str) -> bool:
     contract = KINDS[options["type"]](
         name=options["name"],
         session_options={"root_packages": list(OURS), "include_external_packages": "True"},
-        # As its own reader of TOML hands them on.
+        # Pass the options like import-linter's own TOML reader does.
         contract_options={k: str(v) if isinstance(v, bool) else v for k, v in options.items()},
     )
     return contract.check(graph, verbose=False).kept
 
 
-def test_nobody_imports_what_lies_above_or_beside(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_package_imports_from_a_layer_above_or_a_sibling(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     status = importlinter.lint_imports(
         config_filename=str(PYPROJECT), no_cache=True, no_logo=True, is_debug_mode=True
     )
@@ -140,7 +180,7 @@ def test_nobody_imports_what_lies_above_or_beside(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(("contract", "importer", "imported"), list(breaches()))
-def test_each_contract_notices_what_it_forbids(
+def test_each_contract_notices_the_imports_that_it_forbids(
     contract: str,
     importer: str,
     imported: str | None,
@@ -154,7 +194,7 @@ def test_each_contract_notices_what_it_forbids(
     assert not _is_kept(broken, contract)
 
 
-def test_no_contract_goes_untried() -> None:
+def test_every_contract_has_a_breach() -> None:
     assert {contract for contract, _, _ in breaches()} == {contract["id"] for contract in CONTRACTS}
 
 
@@ -162,13 +202,13 @@ def test_no_contract_goes_untried() -> None:
     "name",
     sorted({name for contract in CONTRACTS for name in contract.get("forbidden_modules", ())}),
 )
-def test_what_a_contract_forbids_exists_under_that_name(name: str) -> None:
+def test_every_forbidden_module_exists(name: str) -> None:
     assert importlib.util.find_spec(name) is not None
 
 
 @cache
 def _shipped() -> Sequence[tuple[str, Sequence[ast.AST]]]:
-    """Every file, and every node of its syntax tree."""
+    """Return every shipped file with all nodes of its syntax tree."""
     return [
         (str(path.relative_to(ROOT)), list(ast.walk(ast.parse(path.read_text()))))
         for package in OURS
@@ -185,7 +225,7 @@ def _imports(nodes: Sequence[ast.AST]) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_the_domain_and_the_use_cases_import_nothing_but_python_and_the_domain() -> None:
+def test_the_domain_and_the_use_cases_import_only_python_and_the_domain() -> None:
     inside = ("domain/", "application/use_cases/")
     foreign = {
         f"{path}: {name}"
@@ -206,13 +246,33 @@ ENTRANCES: Final = {
     "adapters/system/ids.py": {
         "uuid.uuid1", "uuid.uuid4", "uuid.uuid7", "secrets", "random", "os.urandom",
     },
-    "application/settings.py": {"os.environ", "os.getenv", "os.putenv", "os.environb"},
+    "application/settings/environment.py": {"os.environ", "os.getenv", "os.putenv", "os.environb"},
 }  # fmt: skip
-"""The one file where each may be used."""
+"""The only file that may use each of these names."""
+USED: Final = {"datetime.now", "uuid.uuid4", "secrets", "os.environ"}
+"""Names that their entrance uses now."""
+USES: Final = {
+    "datetime.now": "import datetime; datetime.datetime.now()",
+    "datetime.utcnow": "from datetime import datetime; datetime.utcnow()",
+    "datetime.today": "from datetime import datetime; datetime.today()",
+    "date.today": "from datetime import date; date.today()",
+    "time.time": "import time; time.time()",
+    "time.time_ns": "from time import time_ns",
+    "uuid.uuid1": "import uuid; uuid.uuid1()",
+    "uuid.uuid4": "from uuid import UUID, uuid4",
+    "uuid.uuid7": "import uuid; uuid.uuid7()",
+    "secrets": "import secrets",
+    "random": "from random import choice",
+    "os.urandom": "import os; os.urandom(8)",
+    "os.environ": "import os; os.environ['HOME']",
+    "os.getenv": "from os import getenv",
+    "os.putenv": "import os; os.putenv('A', 'b')",
+    "os.environb": "import os; os.environb[b'HOME']",
+}
 
 
 def _uses(nodes: Sequence[ast.AST], name: str) -> bool:
-    """Whether a module imports `name`, or reaches for it as an attribute."""
+    """Return whether a module imports `name`, or uses it as an attribute."""
     owner, _, last = name.rpartition(".")
     if any(imported == name or imported.startswith(f"{name}.") for imported in _imports(nodes)):
         return True
@@ -233,18 +293,20 @@ def _last_word(node: ast.expr) -> str:
     ("name", "entrance"),
     [(name, entrance) for entrance, names in ENTRANCES.items() for name in sorted(names)],
 )
-def test_time_chance_and_the_environment_enter_in_one_place_each(name: str, entrance: str) -> None:
+def test_time_chance_and_environment_have_one_entrance_each(name: str, entrance: str) -> None:
     users = {path for path, nodes in _shipped() if _uses(nodes, name)}
 
-    assert users <= {entrance}
+    assert users == ({entrance} if name in USED else set())
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["datetime.now", "uuid.uuid4", "secrets", "os.environ"],
-)
-def test_the_search_for_entrances_finds_the_ones_there_are(name: str) -> None:
-    assert any(_uses(nodes, name) for _, nodes in _shipped())
+def test_the_search_for_uses_finds_every_name(subtests: pytest.Subtests) -> None:
+    assert set(USES) == set().union(*ENTRANCES.values())
+    for name, code in USES.items():
+        with subtests.test(name=name):
+            nodes = list(ast.walk(ast.parse(code)))
+
+            assert _uses(nodes, name)
+            assert [other for other in USES if _uses(nodes, other)] == [name]
 
 
 @cache
@@ -259,7 +321,7 @@ def test_no_installed_distribution_owns_one_of_our_names(name: str) -> None:
     assert set(owners) <= {"gradioapp"}
 
 
-def test_no_folder_of_tests_is_called_like_a_package() -> None:
+def test_no_folder_of_tests_is_named_like_a_package() -> None:
     folders = {
         path.name
         for path in (ROOT / "tests").rglob("*")
@@ -271,25 +333,36 @@ def test_no_folder_of_tests_is_called_like_a_package() -> None:
 
 
 def _settings_section() -> str:
-    readme = (ROOT / "README.md").read_text()
-    section = re.search(r"^## Settings\n(.*?)(?=^## |\Z)", readme, flags=re.DOTALL | re.MULTILINE)
-    assert section is not None, "README.md has no section '## Settings'"
+    document = (ROOT / "docs" / "operating.md").read_text()
+    section = re.search(r"^## Settings\n(.*?)(?=^## |\Z)", document, flags=re.DOTALL | re.MULTILINE)
+    assert section is not None, "docs/operating.md has no section '## Settings'"
     return section[1]
 
 
 @pytest.mark.asvs("5.1.1")
-def test_the_readme_has_one_line_for_each_setting() -> None:
+def test_the_documents_have_one_line_for_each_setting() -> None:
     rows = re.findall(r"^\|\s*`([A-Z_]+)`\s*\|", _settings_section(), flags=re.MULTILINE)
+    of_providers = re.findall(
+        r"^\|\s*`OIDC_<NAME>_([A-Z_]+)`\s*\|", _settings_section(), flags=re.MULTILINE
+    )
 
-    assert sorted(rows) == sorted(name.upper() for name in Settings.model_fields)
+    assert sorted(rows) == sorted(name.upper() for name in Settings.model_fields if name != "oidc")
+    assert of_providers == list(KEYS)
 
 
 def test_the_example_of_a_dotenv_has_each_setting_with_its_default() -> None:
     example = (ROOT / ".env.example").read_text()
     lines = dict(re.findall(r"^# GRADIOAPP_([A-Z_]+)=(.*)$", example, flags=re.MULTILINE))
+    of_a_provider = {key: lines.pop(f"OIDC_CORP_{key}", None) for key in KEYS}
 
     assert lines == {
-        name.upper(): _as_text(field.default) for name, field in Settings.model_fields.items()
+        name.upper(): _as_text(field.default)
+        for name, field in Settings.model_fields.items()
+        if name != "oidc"
+    }
+    assert of_a_provider == {
+        key: getattr(ProviderSettings(name="corp"), key.lower()) if key != "CLIENT_SECRET" else ""
+        for key in KEYS
     }
 
 

@@ -1,4 +1,4 @@
-"""Each wired part is what its constructor asks for: the injector checks no types."""
+"""Each wired part has the type that its constructor declares. The injector does not check types."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -42,15 +42,15 @@ def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Compos
     container.hasher().close()
 
 
-def test_every_use_case_gets_what_it_asks_for(container: Composition) -> None:
-    app = container.use_cases()
+def test_every_use_case_gets_the_parts_that_it_declares(container: Composition) -> None:
+    use_cases = container.use_cases()
 
-    wrong = list(_misfits("app", app, UseCases))
+    wrong = list(_misfits("use_cases", use_cases, UseCases))
 
     assert not wrong
 
 
-def test_each_environment_keeps_its_data_where_it_says(tmp_path: Path) -> None:
+def test_each_environment_uses_the_storage_of_its_settings(tmp_path: Path) -> None:
     kept = {
         settings.environment: (type(c.units_of_work()), c.engine() and c.engine().dialect.name)
         for settings in (of_test(tmp_path), of_dev(tmp_path), of_prod(tmp_path))
@@ -64,7 +64,7 @@ def test_each_environment_keeps_its_data_where_it_says(tmp_path: Path) -> None:
     }
 
 
-async def test_passwords_are_hashed_as_the_settings_say_and_cheaply_in_tests(
+async def test_passwords_are_hashed_by_the_settings_and_cheaply_in_tests(
     tmp_path: Path,
 ) -> None:
     hashed = []
@@ -82,16 +82,16 @@ async def test_passwords_are_hashed_as_the_settings_say_and_cheaply_in_tests(
     assert hashed[2].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-def test_all_parts_share_one_of_each(container: Composition) -> None:
-    app = container.use_cases()
+def test_all_use_cases_share_one_instance_of_each_part(container: Composition) -> None:
+    use_cases = container.use_cases()
 
-    assert app.log_in.cache is app.recognise.cache is app.log_out.cache
-    assert app.log_in.auth is app.change_password.auth
-    assert app.log_in.units_of_work is app.recognise.units_of_work
+    assert use_cases.log_in.cache is use_cases.recognise.cache is use_cases.log_out.cache
+    assert use_cases.log_in.auth is use_cases.change_password.auth
+    assert use_cases.log_in.units_of_work is use_cases.recognise.units_of_work
 
 
 def _misfits(path: str, part: Any, declared: Any) -> Iterator[str]:
-    """Walks what is wired, comparing each field with the type it declares."""
+    """Compare each field of the wired parts with its declared type."""
     if isinstance(declared, type) and not _is_a(part, declared):
         yield f"{path} is a {type(part).__name__}, not a {declared.__name__}"
     if is_dataclass(part):
@@ -103,5 +103,6 @@ def _misfits(path: str, part: Any, declared: Any) -> Iterator[str]:
 
 
 def _is_a(part: Any, declared: type) -> bool:
-    """Adapters name their port as a base class, so the class itself says it; protocols cannot be asked."""
+    """Return whether the part is of this type. Adapters name their port as a base class; protocols
+    cannot be checked with isinstance."""
     return declared in type(part).__mro__

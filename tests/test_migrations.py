@@ -1,10 +1,13 @@
-"""The schema comes up, goes down, agrees with the rows, and survives two who migrate at once. Plain functions: Alembic
-runs a loop of its own."""
+"""The schema is upgraded and downgraded, matches the rows, and survives concurrent migrations. The
+tests are plain functions, because Alembic runs its own loop."""
 
 import asyncio
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.sql import schema
-from adapters.sql.engine import WRITING, make_engine
+from adapters.sql.engine import WRITING, make_engine, name_of
+from adapters.sql.ownership import NotOurDatabase
 from adapters.sql.rows import UtcDateTime
 from adapters.sql.unit_of_work import SqlUnitsOfWork
 from domain.model.file import FileClaim, file_key
@@ -37,6 +41,13 @@ Answer = TypeVar("Answer")
 
 ROOT = Path(__file__).parents[1]
 
+OLD_USERS = table(
+    "users",
+    *(column(name) for name in ("email", "name", "search", "is_active")),
+    column("id", Uuid()),
+    column("created_at", UtcDateTime()),
+    column("updated_at", UtcDateTime()),
+)
 OLD_FILES = table(
     "files",
     column("user_id", Uuid()),
@@ -83,11 +94,38 @@ async def tables(engine: AsyncEngine) -> list[str]:
         return sorted(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
 
 
+def makes(*names: str) -> Callable[[AsyncEngine], Awaitable[None]]:
+    """Return a step that makes tables with one column."""
+
+    async def make(engine: AsyncEngine) -> None:
+        async with engine.begin() as connection:
+            for name in names:
+                await connection.execute(text(f"CREATE TABLE {name} (id INTEGER)"))
+
+    return make
+
+
+def at(revision: str) -> Callable[[AsyncEngine], Awaitable[None]]:
+    """Return a step that writes a revision as Alembic does."""
+
+    async def write(engine: AsyncEngine) -> None:
+        async with engine.begin() as connection:
+            await connection.execute(
+                text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32))")
+            )
+            await connection.execute(text("DELETE FROM alembic_version"))
+            await connection.execute(
+                text("INSERT INTO alembic_version VALUES (:it)"), {"it": revision}
+            )
+
+    return write
+
+
 async def back_to_nothing(engine: AsyncEngine) -> None:
     await schema.downgrade(engine, "base")
 
 
-def test_up_down_up_leaves_the_same_tables(url: str) -> None:
+def test_an_upgrade_after_a_downgrade_makes_the_same_tables(url: str) -> None:
     on(url, schema.upgrade)
     after_up = on(url, tables)
 
@@ -100,9 +138,14 @@ def test_up_down_up_leaves_the_same_tables(url: str) -> None:
             "access_tokens",
             "account_state",
             "alembic_version",
+            "attempts",
             "files",
+            "identities",
+            "known_devices",
+            "provider_tokens",
             "session_data",
             "sessions",
+            "spent_logout_tokens",
             "token_data",
             "user_roles",
             "users",
@@ -136,10 +179,10 @@ def test_pending_names_the_revisions_before_an_upgrade_and_none_after(url: str) 
     nowhere = on(url, schema.current)
     on(url, schema.upgrade)
 
-    assert before == [("0001", "0002", "0003", "0004")]
+    assert before == [("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")]
     assert nowhere == [None]
     assert on(url, schema.pending) == [()]
-    assert on(url, schema.current) == ["0004"]
+    assert on(url, schema.current) == ["0009"]
 
 
 def test_a_store_newer_than_the_code_has_nothing_pending(url: str) -> None:
@@ -152,21 +195,23 @@ def test_a_store_newer_than_the_code_has_nothing_pending(url: str) -> None:
     assert on(url, schema.pending) == [()]
 
 
-def test_an_upgrade_that_fails_half_way_leaves_nothing(url: str) -> None:
-    async def in_the_way(engine: AsyncEngine) -> None:
-        async with engine.begin() as connection:
-            await connection.execute(text("CREATE TABLE session_data (id INTEGER)"))
+def test_an_upgrade_that_fails_half_way_leaves_no_tables(url: str) -> None:
+    async def to_the_second(engine: AsyncEngine) -> None:
+        await schema.upgrade(engine, "0002")
 
-    on(url, in_the_way)
+    on(url, to_the_second, makes("token_data"))
+    before = on(url, tables)
 
-    with pytest.raises(Exception, match="session_data"):
+    with pytest.raises(Exception, match="token_data"):
         on(url, schema.upgrade)
 
-    assert on(url, tables) == [["session_data"]]
+    assert on(url, tables) == before
+    assert on(url, schema.current) == ["0002"]
 
 
-def test_a_table_that_is_replaced_takes_no_rows_along_that_point_to_it(url: str) -> None:
-    """On SQLite a batch migration drops the old table, and with foreign keys on all that hangs on it."""
+def test_replacing_a_table_keeps_the_rows_that_refer_to_it(url: str) -> None:
+    """On SQLite a batch migration drops the old table; with foreign keys on, this would delete the
+    rows that refer to it."""
 
     async def fill(engine: AsyncEngine) -> None:
         ada = a_user()
@@ -193,16 +238,24 @@ def test_a_table_that_is_replaced_takes_no_rows_along_that_point_to_it(url: str)
     assert on(url, sessions) == [1]
 
 
-def test_files_of_an_earlier_release_stay_their_owners_with_a_size_to_be_found(url: str) -> None:
+def test_files_of_an_earlier_release_keep_their_owners_and_have_an_unknown_size(url: str) -> None:
     ada = a_user()
 
     async def before(engine: AsyncEngine) -> None:
         await schema.upgrade(engine, "0003")
 
     async def fill(engine: AsyncEngine) -> None:
-        async with SqlUnitsOfWork(engine).writing() as work:
-            await work.users.add(ada)
-            await work.commit()
+        user = {
+            "id": ada.id,
+            "email": ada.email,
+            "name": ada.name,
+            "search": ada.email,
+            "is_active": True,
+            "created_at": NOON,
+            "updated_at": NOON,
+        }
+        async with engine.execution_options(**{WRITING: True}).begin() as connection:
+            await connection.execute(insert(OLD_USERS).values(user))
         row = {"user_id": ada.id, "key": file_key("a/a.txt"), "claimed_at": NOON}
         async with engine.execution_options(**{WRITING: True}).begin() as connection:
             await connection.execute(insert(OLD_FILES).values(row))
@@ -227,7 +280,7 @@ def test_files_of_an_earlier_release_stay_their_owners_with_a_size_to_be_found(u
 
 
 @pytest.mark.server
-def test_two_processes_that_migrate_at_once_both_succeed(url: str) -> None:
+def test_several_processes_that_migrate_at_once_all_succeed(url: str) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", UPGRADE, url],
@@ -249,5 +302,105 @@ def test_two_processes_that_migrate_at_once_both_succeed(url: str) -> None:
         process.stdin.flush()
     results = [process.communicate(timeout=30) for process in processes]
 
-    assert results == [("0004\n", "")] * 3
+    assert results == [("0009\n", "")] * 3
     assert on(url, schema.pending) == [()]
+
+
+async def to_the_first(engine: AsyncEngine) -> None:
+    await schema.upgrade(engine, "0001")
+
+
+@pytest.mark.parametrize(
+    ("steps", "says"),
+    [
+        ([makes("orders", "items")], "it has the tables items, orders, and no revision of ours"),
+        ([makes("a", "b", "c", "d", "e")], "the tables a, b, c and 2 more"),
+        ([makes("users", "sessions")], "the tables sessions, users"),
+        ([makes("orders"), at("8f3c2d9e1a4b")], "revision 8f3c2d9e1a4b, so it belongs to another"),
+        ([makes("orders"), at("0001")], "the tables orders, and no revision of ours"),
+        ([at("8f3c2d9e1a4b")], "revision 8f3c2d9e1a4b"),
+        ([schema.upgrade, at("9999")], "revision 9999, so it belongs to a newer release"),
+        ([schema.upgrade, back_to_nothing, makes("orders")], "the tables orders"),
+    ],
+)
+def test_a_database_that_is_not_ours_is_refused(
+    url: str, steps: Sequence[Callable[[AsyncEngine], Awaitable[None]]], says: str
+) -> None:
+    on(url, *steps)
+    before = on(url, tables)
+
+    for step in (schema.must_be_ours, schema.upgrade, back_to_nothing):
+        with pytest.raises(NotOurDatabase, match=says) as refused:
+            on(url, step)
+        assert name_of(url) in str(refused.value)
+
+    assert on(url, tables) == before
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [],
+        [to_the_first],
+        [schema.upgrade],
+        [schema.upgrade, makes("orders")],
+        [schema.upgrade, back_to_nothing],
+    ],
+    ids=["empty", "older", "current", "with more tables", "downgraded"],
+)
+def test_an_empty_database_and_one_of_ours_are_accepted_and_migrated(
+    url: str, steps: Sequence[Callable[[AsyncEngine], Awaitable[None]]]
+) -> None:
+    on(url, *steps)
+
+    on(url, schema.must_be_ours, schema.upgrade)
+
+    assert on(url, schema.current) == ["0009"]
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_no_byte_of_a_foreign_file_changes_and_no_file_is_made_beside_it(
+    mode: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "foreign.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+        connection.execute("CREATE TABLE orders (id INTEGER)")
+    before = file.read_bytes()
+
+    for step in (schema.must_be_ours, schema.upgrade):
+        with pytest.raises(NotOurDatabase, match="orders"):
+            on(f"sqlite:///{file}", step)
+
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_changes_that_a_crash_left_beside_the_file_count(tmp_path: Path) -> None:
+    file, copy = tmp_path / "live.db", tmp_path / "crashed.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE orders (id INTEGER)")
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{file}{suffix}", f"{copy}{suffix}")
+
+    with pytest.raises(NotOurDatabase, match="orders"):
+        on(f"sqlite:///{copy}", schema.must_be_ours)
+
+
+@pytest.mark.server
+def test_tables_in_another_schema_and_of_extensions_do_not_count(
+    fresh_postgres: FreshDatabase,
+) -> None:
+    async def beside(engine: AsyncEngine) -> None:
+        async with engine.begin() as connection:
+            await connection.execute(text("CREATE SCHEMA shop"))
+            await connection.execute(text("CREATE TABLE shop.orders (id INTEGER)"))
+            # As PostGIS has one.
+            await connection.execute(text("CREATE TABLE spatial_ref_sys (srid INTEGER)"))
+            await connection.execute(text("ALTER EXTENSION plpgsql ADD TABLE spatial_ref_sys"))
+
+    url = fresh_postgres()
+    on(url, beside)
+
+    on(url, schema.must_be_ours)

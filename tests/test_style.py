@@ -1,4 +1,4 @@
-"""The way the code is written, as far as a tool can say it."""
+"""The style of the code, as far as tools can check it."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[1]
 
 
-def _must_be_content(*command: str) -> None:
+def _must_pass(*command: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
@@ -24,20 +24,20 @@ def _must_be_content(*command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_ruff_finds_nothing_to_say() -> None:
-    _must_be_content("ruff", "check", ".")
+def test_ruff_finds_no_problem() -> None:
+    _must_pass("ruff", "check", ".")
 
 
 def test_the_formatter_would_change_nothing() -> None:
-    _must_be_content("ruff", "format", "--check", ".")
+    _must_pass("ruff", "format", "--check", ".")
 
 
-async def test_what_stops_a_test_stops_it_at_the_value_it_is_at(subtests: pytest.Subtests) -> None:
+async def test_a_stopped_test_does_not_go_on_with_its_next_value(subtests: pytest.Subtests) -> None:
     for stopping in (CancelledError(), pytest.fail.Exception("Timeout (>1s) from pytest-timeout.")):
         with pytest.raises(type(stopping)), subtests.test(stopping=stopping):
             raise stopping
 
 
 @pytest.mark.typecheck
-def test_the_types_hold() -> None:
-    _must_be_content("mypy")
+def test_mypy_finds_no_problem() -> None:
+    _must_pass("mypy")

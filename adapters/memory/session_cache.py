@@ -1,4 +1,4 @@
-"""Recognised sessions in the memory of this process, for a moment."""
+"""A cache of recognised sessions in the memory of this process. It tells other replicas what has changed."""
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,10 +8,12 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
+from adapters.memory.news import NoNews
 from domain.model.caller import SignedIn
 from domain.model.session import SessionId
 from domain.model.state import Entries
 from domain.model.user import UserId
+from domain.ports.replicas import Changes, ReplicaNews
 from domain.ports.session_cache import Lookup, SessionCache, Ticket
 from domain.ports.system import Clock
 
@@ -23,21 +25,31 @@ class _Kept:
 
 
 class MemorySessionCache(SessionCache):
-    """Forgets those used longest ago beyond `most_tokens`."""
+    """Above `most_tokens`, the least recently used entries are dropped."""
 
-    def __init__(self, *, clock: Clock, keep: timedelta, most_tokens: int = 10_000) -> None:
-        """`keep` zero keeps nothing."""
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        keep: timedelta,
+        news: ReplicaNews | None = None,
+        most_tokens: int = 10_000,
+    ) -> None:
+        """A `keep` of zero turns the cache off. Without `news`, other replicas hear of no change."""
+        self._news = news or NoNews()
+        self._news.listen(self._drop, self._drop_all)
         self._clock = clock
         self._keep = keep
         self._most_tokens = most_tokens
         self._changes = 0
         self._last_change: OrderedDict[UUID, int] = OrderedDict()
-        """Of sessions and users, those changed longest ago first."""
+        """Number of the last change of each session and user, the oldest change first."""
         self._forgotten_change = 0
-        """The last of those no longer in `_last_change`: whoever is not there counts as changed then."""
+        """Number of the latest change that was dropped from `_last_change`; sessions and users that are not in it count
+        as changed then."""
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._by_owner: defaultdict[UUID, set[str]] = defaultdict(set)
-        """Tokens by the session they open and by the user they belong to."""
+        """Tokens by session and by user."""
         self._lock = Lock()
 
     def look_up(self, token: str) -> Lookup:
@@ -65,15 +77,12 @@ class MemorySessionCache(SessionCache):
             return Ticket(self._changes)
 
     def drop_sessions(self, session_ids: Sequence[SessionId]) -> None:
-        with self._lock:
-            for session_id in session_ids:
-                self._note_change(session_id)
-                self._forget(self._by_owner.get(session_id, ()))
+        self._drop(Changes(sessions=frozenset(session_ids)))
+        self._news.tell(sessions=session_ids)
 
     def drop_user(self, user_id: UserId) -> None:
-        with self._lock:
-            self._note_change(user_id)
-            self._forget(self._by_owner.get(user_id, ()))
+        self._drop(Changes(users=frozenset([user_id])))
+        self._news.tell(users=[user_id])
 
     def renew_data(self, session_id: SessionId, data: Entries, *, ticket: Ticket) -> None:
         with self._lock:
@@ -81,6 +90,7 @@ class MemorySessionCache(SessionCache):
                 self._forget(self._by_owner.get(session_id, ()))
             self._note_change(session_id)
             self._replace(session_id, data=data)
+        self._news.tell(sessions=[session_id])
 
     def renew_touched(self, touched: SignedIn) -> None:
         session = touched.session
@@ -88,11 +98,25 @@ class MemorySessionCache(SessionCache):
             self._note_change(session.id)
             self._replace(session.id, session=session, token=touched.token)
 
+    def _drop(self, changes: Changes) -> None:
+        with self._lock:
+            for owner in (*changes.sessions, *changes.users):
+                self._note_change(owner)
+                self._forget(self._by_owner.get(owner, ()))
+
+    def _drop_all(self) -> None:
+        """Something may have changed unheard."""
+        with self._lock:
+            self._changes += 1
+            self._forgotten_change = self._changes
+            self._last_change.clear()
+            self._forget(self._kept)
+
     def _find(self, token: str, now: datetime) -> SignedIn | None:
         kept = self._kept.get(token)
         if kept is None:
             return None
-        # A clock set back makes nothing last longer.
+        # Entries must not live longer when the clock is set back.
         if not timedelta(0) <= now - kept.since < self._keep:
             self._forget([token])
             return None

@@ -1,4 +1,4 @@
-"""Units of work over a copy of the tables: published at once by commit, or thrown away."""
+"""Units of work over a copy of the tables. A commit publishes the whole copy; without it, the copy is discarded."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,6 +8,9 @@ from adapters.memory.repositories import (
     MemoryAccessTokens,
     MemoryAccountState,
     MemoryFiles,
+    MemoryIdentities,
+    MemoryKnownDevices,
+    MemoryProviderTokens,
     MemorySessionData,
     MemorySessions,
     MemoryTokenData,
@@ -15,16 +18,6 @@ from adapters.memory.repositories import (
     MemoryUsers,
 )
 from adapters.memory.store import MemoryStore
-from domain.model.access_token import AccessTokenId
-from domain.model.session import SessionId
-from domain.model.user import UserId
-from domain.ports.repositories import (
-    AccessTokenRepository,
-    FileRepository,
-    SessionRepository,
-    StateRepository,
-    UserRepository,
-)
 from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 
 
@@ -32,41 +25,16 @@ class MemoryUnitOfWork(UnitOfWork):
     def __init__(self, transaction: MemoryTransaction, publish: Callable[[], None]) -> None:
         self._transaction = transaction
         self._publish = publish
-        self._users = MemoryUsers(transaction)
-        self._sessions = MemorySessions(transaction)
-        self._session_data = MemorySessionData(transaction)
-        self._access_tokens = MemoryAccessTokens(transaction)
-        self._token_data = MemoryTokenData(transaction)
-        self._account_state = MemoryAccountState(transaction)
-        self._files = MemoryFiles(transaction)
-
-    @property
-    def users(self) -> UserRepository:
-        return self._users
-
-    @property
-    def sessions(self) -> SessionRepository:
-        return self._sessions
-
-    @property
-    def session_data(self) -> StateRepository[SessionId]:
-        return self._session_data
-
-    @property
-    def access_tokens(self) -> AccessTokenRepository:
-        return self._access_tokens
-
-    @property
-    def token_data(self) -> StateRepository[AccessTokenId]:
-        return self._token_data
-
-    @property
-    def account_state(self) -> StateRepository[UserId]:
-        return self._account_state
-
-    @property
-    def files(self) -> FileRepository:
-        return self._files
+        self.users = MemoryUsers(transaction)
+        self.identities = MemoryIdentities(transaction)
+        self.sessions = MemorySessions(transaction)
+        self.provider_tokens = MemoryProviderTokens(transaction)
+        self.known_devices = MemoryKnownDevices(transaction)
+        self.session_data = MemorySessionData(transaction)
+        self.access_tokens = MemoryAccessTokens(transaction)
+        self.token_data = MemoryTokenData(transaction)
+        self.account_state = MemoryAccountState(transaction)
+        self.files = MemoryFiles(transaction)
 
     async def commit(self) -> None:
         self._publish()
@@ -80,13 +48,13 @@ class MemoryUnitsOfWork(UnitsOfWork):
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[UnitOfWork]:
-        """Of what was last published, which no writer touches."""
+        """Read the last published tables, which no writer changes."""
         async with self._unit(MemoryTransaction(self._store.tables, may_write=False)) as unit:
             yield unit
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[UnitOfWork]:
-        """One writer at a time."""
+        """Allow one writer at a time."""
         async with self._writing:
             transaction = MemoryTransaction(self._store.tables.copied(), may_write=True)
             async with self._unit(transaction) as unit:

@@ -1,15 +1,16 @@
-"""Keyed hashes of access tokens: whoever has the database alone can neither make one nor try one out."""
+"""Keyed hashes of access tokens. Somebody who has only the database can neither make nor test a token."""
 
 import hmac
 from collections.abc import Sequence
 
-from adapters.security.tokens import derived, root_keys
+from adapters.security.keys import derived, root_keys
 from domain.ports.security import AccessTokenHasher
 
 
 class HmacAccessTokenHasher(AccessTokenHasher):
-    """HMAC with SHA-256, under a key of its own derived from each of `keys`, the newest first. An old key leaves when
-    the tokens that are still in use have been used since the new one came: each is then kept under the newest."""
+    """HMAC with SHA-256, with one key derived from each of `keys`, the newest first. Each use of a token stores its
+    hash under the newest key, so an old key can be removed when all tokens in use have been used since the new key was
+    added."""
 
     def __init__(self, keys: Sequence[str | bytes]) -> None:
         self._keys = [derived(root, "gradioapp access token") for root in root_keys(keys)]

@@ -1,4 +1,4 @@
-"""Passwords hashed with passlib, off the event loop, in a pool no bigger than the machine."""
+"""Passwords hashed with passlib in a thread pool, outside the event loop."""
 
 import asyncio
 import os
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import BoundedSemaphore
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from passlib.context import CryptContext
 from passlib.hash import argon2, bcrypt
 
 from domain.errors import HashingBusy, PasswordInvalid
 from domain.model.password import is_storable
-from domain.ports.security import PasswordHasher, Verdict
+from domain.ports.security import HashQueue, PasswordHasher, Verdict
 
 Scheme = Literal["argon2", "bcrypt"]
 
@@ -22,30 +22,30 @@ LONGEST_HASHED: Final = 4096
 _LONGEST_BCRYPT: Final = 72
 """Bytes; bcrypt 5 raises above, on hashing and on verifying."""
 _NOBODYS: Final = "nobody's password"
-"""Hashed only to take as long as somebody's."""
+"""Hashed instead of a password that cannot match, so that a failure takes as long as a success."""
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashCost:
-    """The defaults are OWASP's argon2id setting (ASVS 11.4.2), and bcrypt's common one."""
+    """Costs of a hash. The defaults are OWASP's argon2id setting (ASVS 11.4.2) and bcrypt's usual one."""
 
     argon2_kib: int = 19456
     argon2_passes: int = 2
     bcrypt_rounds: int = 12
-    """As the power of two."""
+    """Exponent of two."""
 
 
 CHEAP: Final = HashCost(argon2_kib=8, argon2_passes=1, bcrypt_rounds=4)
-"""For tests: microseconds, and worth as little."""
+"""For tests: takes microseconds and is insecure."""
 
 
-class PasslibHasher(PasswordHasher):
-    """New hashes are argon2id, or bcrypt over SHA-256, which takes passwords of any length as plain bcrypt does not.
-    Both are verified whichever is chosen, and so is plain bcrypt.
+class PasslibHasher(PasswordHasher, HashQueue):
+    """Makes argon2id hashes, or bcrypt over SHA-256, which takes passwords of any length, unlike plain bcrypt. Verifies
+    all three, whichever scheme is chosen.
 
-    `workers` hashes are made at a time (by default one per core) and `queue` more may wait.
+    `workers` hashes run at a time (by default one per core), and `queue` more may wait.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class PasslibHasher(PasswordHasher):
         cost: HashCost | None = None,
     ) -> None:
         cost = cost or HashCost()
-        # Left to themselves both load at their first hash, where two threads can get in each other's way.
+        # By default both load at the first hash, where two threads can interfere.
         argon2.set_backend("argon2_cffi")
         bcrypt.set_backend("bcrypt")
         self._context = CryptContext(
@@ -72,11 +72,14 @@ class PasslibHasher(PasswordHasher):
             bcrypt__rounds=cost.bcrypt_rounds,
         )
         workers = workers or os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="hashing")
+        self._workers = workers
+        self._pool = self._new_pool()
         self._places = BoundedSemaphore(workers + queue)
+        self._unfinished: set[Future[Any]] = set()
+        """Hashes that run or wait."""
 
     async def hash(self, password: str) -> str:
-        """Raises PasswordInvalid for one that `verify` would never match."""
+        """Raises PasswordInvalid for a password that `verify` would never match."""
         if not _is_hashable(password):
             raise PasswordInvalid("The password contains a character that cannot be typed again.")
         return await self._in_pool(lambda: self._hashed(password))
@@ -84,19 +87,29 @@ class PasslibHasher(PasswordHasher):
     async def verify(self, password: str, password_hash: str | None) -> Verdict:
         return await self._in_pool(lambda: self._judged(password, password_hash))
 
-    def close(self) -> None:
-        """Waits for the hashes being made, and drops those waiting."""
-        self._pool.shutdown(cancel_futures=True)
+    def waiting(self) -> int:
+        return max(0, len(self._unfinished) - self._workers)
 
-    async def _in_pool(self, job: Callable[[], Answer]) -> Answer:
+    def close(self) -> None:
+        """Wait for running hashes, drop waiting ones and end all threads. A later hash starts new threads."""
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ThreadPoolExecutor:
+        """Return a pool, which starts no thread yet."""
+        return ThreadPoolExecutor(self._workers, thread_name_prefix="hashing")
+
+    async def _in_pool(self, job: Callable[[], Result]) -> Result:
         if not self._places.acquire(blocking=False):
             raise HashingBusy
         future = self._pool.submit(job)
-        # Given back by the job, not by who awaits it: a request given up leaves its hash running.
+        self._unfinished.add(future)
+        # The job releases the place, not the waiting request: the hash of a cancelled request goes on running.
         future.add_done_callback(self._give_back)
         return await asyncio.wrap_future(future)
 
-    def _give_back(self, _: Future[Answer]) -> None:
+    def _give_back(self, future: Future[Result]) -> None:
+        self._unfinished.discard(future)
         self._places.release()
 
     def _hashed(self, password: str) -> str:
@@ -104,8 +117,8 @@ class PasslibHasher(PasswordHasher):
         return hashed
 
     def _judged(self, password: str, stored: str | None) -> Verdict:
-        """One hash in every case. Somebody's stored hash is computed with its own cost also when the password
-        cannot match, so that a password too long for bcrypt does not show whose hash is bcrypt."""
+        """Compute one hash in every case. A stored hash is computed with its own cost even if the password cannot
+        match, so that a password too long for bcrypt does not reveal a bcrypt hash."""
         if stored is None:
             return self._mismatch()
         can_match = self._can_match(password, stored)

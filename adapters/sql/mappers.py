@@ -1,4 +1,4 @@
-"""Between the frozen entities and the rows."""
+"""Mapping between entities and rows."""
 
 import json
 import unicodedata
@@ -6,14 +6,23 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, func, select
 
-from adapters.sql.rows import AccessTokenRow, SessionRow, UserRoleRow, UserRow
+from adapters.sql.rows import (
+    AccessTokenRow,
+    IdentityRow,
+    KnownDeviceRow,
+    SessionRow,
+    UserRoleRow,
+    UserRow,
+)
 from domain.model.access_token import AccessToken, AccessTokenId
+from domain.model.identity import Identity, Origin
+from domain.model.known_device import KnownDevice, KnownDeviceId
 from domain.model.session import Device, Session, SessionId
 from domain.model.state import Entry
 from domain.model.user import Email, User, UserId
 
 _ROLES: Final = (
-    # Roles consist of a-z, 0-9, '-' and '_'.
+    # A comma can separate roles: they consist of a-z, 0-9, '-' and '_'.
     select(func.aggregate_strings(UserRoleRow.role, ","))
     .where(UserRoleRow.user_id == UserRow.id)
     .correlate(UserRow)
@@ -26,6 +35,7 @@ _USER: Final = (
     UserRow.name.label("user_name"),
     UserRow.password_hash.label("user_password_hash"),
     UserRow.is_active.label("user_is_active"),
+    UserRow.is_break_glass.label("user_is_break_glass"),
     UserRow.created_at.label("user_created_at"),
     UserRow.updated_at.label("user_updated_at"),
     _ROLES.label("user_roles"),
@@ -40,6 +50,11 @@ _SESSION: Final = (
     SessionRow.ends_at.label("session_ends_at"),
     SessionRow.address.label("session_address"),
     SessionRow.agent.label("session_agent"),
+    SessionRow.issuer.label("session_issuer"),
+    SessionRow.subject.label("session_subject"),
+    SessionRow.sid.label("session_sid"),
+    SessionRow.is_remembered.label("session_is_remembered"),
+    SessionRow.confirmed_at.label("session_confirmed_at"),
 )
 
 
@@ -56,9 +71,21 @@ _ACCESS_TOKEN: Final = (
 )
 
 
+KNOWN_DEVICES: Final[Select[*tuple[Any, ...]]] = select(
+    KnownDeviceRow.id,
+    KnownDeviceRow.user_id,
+    KnownDeviceRow.secret_hash,
+    KnownDeviceRow.session_id,
+    KnownDeviceRow.seen_at,
+    KnownDeviceRow.address,
+    KnownDeviceRow.agent,
+)
 USERS: Final[Select[*tuple[Any, ...]]] = select(*_USER)
 SESSIONS: Final[Select[*tuple[Any, ...]]] = select(*_SESSION)
 SESSIONS_AND_USERS: Final = SESSIONS.add_columns(*_USER).join_from(SessionRow, UserRow)
+IDENTITIES: Final[Select[*tuple[Any, ...]]] = select(
+    IdentityRow.issuer, IdentityRow.subject, IdentityRow.user_id, IdentityRow.created_at
+)
 ACCESS_TOKENS: Final[Select[*tuple[Any, ...]]] = select(*_ACCESS_TOKEN)
 ACCESS_TOKENS_AND_USERS: Final = ACCESS_TOKENS.add_columns(*_USER).join_from(
     AccessTokenRow, UserRow
@@ -73,6 +100,7 @@ def user_from(row: Row[Any]) -> User:
         password_hash=row.user_password_hash,
         roles=frozenset(row.user_roles.split(",") if row.user_roles else ()),
         is_active=row.user_is_active,
+        is_break_glass=row.user_is_break_glass,
         created_at=row.user_created_at,
         updated_at=row.user_updated_at,
     )
@@ -85,6 +113,7 @@ def changeable(user: User) -> dict[str, Any]:
         "search": folded(f"{user.email}\n{user.name}"),
         "password_hash": user.password_hash,
         "is_active": user.is_active,
+        "is_break_glass": user.is_break_glass,
         "updated_at": user.updated_at,
     }
 
@@ -98,6 +127,35 @@ def session_from(row: Row[Any]) -> Session:
         seen_at=row.session_seen_at,
         ends_at=row.session_ends_at,
         device=Device(address=row.session_address, agent=row.session_agent),
+        is_remembered=row.session_is_remembered,
+        confirmed_at=row.session_confirmed_at,
+        origin=_origin_from(row),
+    )
+
+
+def _origin_from(row: Row[Any]) -> Origin | None:
+    if row.session_issuer is None:
+        return None
+    return Origin(issuer=row.session_issuer, subject=row.session_subject, sid=row.session_sid)
+
+
+def identity_from(row: Row[Any]) -> Identity:
+    return Identity(
+        issuer=row.issuer,
+        subject=row.subject,
+        user_id=UserId(row.user_id),
+        created_at=row.created_at,
+    )
+
+
+def known_device_from(row: Row[Any]) -> KnownDevice:
+    return KnownDevice(
+        id=KnownDeviceId(row.id),
+        user_id=UserId(row.user_id),
+        secret_hash=row.secret_hash,
+        session_id=SessionId(row.session_id),
+        seen_at=row.seen_at,
+        device=Device(address=row.address, agent=row.agent),
     )
 
 
@@ -121,5 +179,5 @@ def entry_from(row: Row[Any]) -> Entry:
 
 
 def folded(text: str) -> str:
-    """So that "Ärger" is found as "ärger", and however it was composed."""
+    """Return the text normalized and casefolded, so that "Ärger" is found as "ärger" and in every Unicode composition."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

@@ -1,7 +1,7 @@
-"""SQLite statements that go to their connection's thread and back once.
+"""SQLite statements that need one round trip to their connection's thread.
 
-aiosqlite goes there for the cursor, for the statement, for its rows and for the cursor's end: four times, and each of them
-costs more than SQLite itself.
+aiosqlite makes four round trips: for the cursor, the statement, its rows and closing the cursor. Each of them costs
+more than SQLite itself.
 """
 
 import sqlite3
@@ -13,14 +13,14 @@ import aiosqlite
 
 
 def connect(database: str, **options: Any) -> "OneTripConnection":
-    """As aiosqlite's own; its thread does not keep the process from ending."""
+    """Connect like `aiosqlite.connect`, with a daemon thread, which does not keep the process from ending."""
 
     def connector() -> sqlite3.Connection:
         connection: sqlite3.Connection = sqlite3.connect(database, **options)
         return connection
 
     connection = OneTripConnection(connector, iter_chunk_size=64)
-    connection._thread.daemon = True  # noqa: SLF001 -- As SQLAlchemy does with aiosqlite's own.
+    connection._thread.daemon = True  # noqa: SLF001 -- SQLAlchemy does the same to aiosqlite's connections.
     return connection
 
 
@@ -29,12 +29,12 @@ class OneTripConnection(aiosqlite.Connection):
         return OneTripCursor(self)
 
     async def rollback(self) -> None:
-        """Nothing was begun by whoever has only read."""
+        """Do nothing if no transaction has begun."""
         if self._conn.in_transaction:
             await super().rollback()
 
     async def once(self, cursor: "OneTripCursor", run: Any, *arguments: Any) -> None:
-        """Runs in the connection's thread: the statement, all its rows, and the end of its cursor."""
+        """Run the statement, fetch all its rows and close its cursor, all in the connection's thread."""
 
         def trip() -> None:
             found = run(self._conn, *arguments)
@@ -50,7 +50,7 @@ class OneTripConnection(aiosqlite.Connection):
 
 
 class OneTripCursor:
-    """What SQLAlchemy asks of an asynchronous cursor; the rows are there already."""
+    """The cursor interface that SQLAlchemy needs; the rows are already fetched."""
 
     def __init__(self, connection: OneTripConnection) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""The tables. A changed row and its migration are one commit."""
+"""The tables. Commit a changed row together with its migration."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,12 +15,14 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Always aware and in UTC: SQLite forgets time zones."""
+    """Times with a time zone, always in UTC. SQLite does not store time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -29,7 +31,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("A moment without a time zone is none.")
+            raise ValueError("A time needs a time zone, such as datetime(..., tzinfo=UTC).")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: Any | None, _dialect: Dialect) -> datetime | None:
@@ -56,15 +58,16 @@ class UserRow(Base):
     __tablename__ = "users"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    # Ordered by code point everywhere, as SQLite and Python do, whatever the language of the server.
+    # Sort by code point like SQLite and Python, whatever the locale of the server.
     email: Mapped[str] = mapped_column(
         String(254).with_variant(String(254, collation="C"), "postgresql"), unique=True
     )
     name: Mapped[str] = mapped_column(String(200))
     search: Mapped[str] = mapped_column(Text)
-    """E-mail and name, folded: neither database folds case beyond ASCII on every machine."""
+    """E-mail and name, casefolded: not every database server folds case beyond ASCII."""
     password_hash: Mapped[str | None] = mapped_column(Text)
     is_active: Mapped[bool]
+    is_break_glass: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -80,7 +83,11 @@ class UserRoleRow(Base):
 
 class SessionRow(Base):
     __tablename__ = "sessions"
-    __table_args__ = (Index(None, "created_at", "id"),)
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "issuer", "subject"),
+        Index(None, "issuer", "sid"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
@@ -88,6 +95,58 @@ class SessionRow(Base):
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime] = mapped_column(index=True)
     ends_at: Mapped[datetime] = mapped_column(index=True)
+    address: Mapped[str] = mapped_column(String(45))
+    agent: Mapped[str] = mapped_column(String(400))
+    is_remembered: Mapped[bool] = mapped_column(server_default=false())
+    confirmed_at: Mapped[datetime | None]
+    issuer: Mapped[str | None] = mapped_column(String(500))
+    """NULL for a sign-in with a password."""
+    subject: Mapped[str | None] = mapped_column(String(255))
+    sid: Mapped[str | None] = mapped_column(String(255))
+
+
+class IdentityRow(Base):
+    """A person at an identity provider, linked to an account."""
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("user_id", "issuer"),)
+
+    issuer: Mapped[str] = mapped_column(String(500), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime]
+
+
+class ProviderTokensRow(Base):
+    """The tokens that a provider gave at the sign-in of a session, encrypted."""
+
+    __tablename__ = "provider_tokens"
+
+    session_id: Mapped[UUID] = mapped_column(
+        ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True
+    )
+    sealed: Mapped[bytes]
+    refreshing_until: Mapped[datetime | None]
+
+
+class SpentLogoutTokenRow(Base):
+    """A logout token of a provider that was accepted, until it would have expired."""
+
+    __tablename__ = "spent_logout_tokens"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class KnownDeviceRow(Base):
+    __tablename__ = "known_devices"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    session_id: Mapped[UUID] = mapped_column(index=True)
+    """No foreign key: a device stays known after its session."""
+    seen_at: Mapped[datetime] = mapped_column(index=True)
     address: Mapped[str] = mapped_column(String(45))
     agent: Mapped[str] = mapped_column(String(400))
 
@@ -101,14 +160,26 @@ class AccessTokenRow(Base):
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     hint: Mapped[str] = mapped_column(String(4))
     roles: Mapped[str | None] = mapped_column(Text)
-    """Joined by commas, of which roles have none; NULL: all that the account has."""
+    """Separated by commas, which roles do not contain. NULL: all roles of the account."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     last_used_at: Mapped[datetime | None]
 
 
+class AttemptRow(Base):
+    """A rate limit of attempts, by the generic cell rate algorithm."""
+
+    __tablename__ = "attempts"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    free_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    """When all attempts are free again: microseconds since 1970, because SQLite cannot add to a time."""
+    pending: Mapped[int]
+    """How many counted attempts are not settled."""
+
+
 class EntryRow(Base):
-    """A kept value: JSON as text, as it was encoded."""
+    """A stored value as JSON text."""
 
     __abstract__ = True
 
@@ -143,10 +214,10 @@ class AccountStateRow(EntryRow):
 
 
 class FileRow(Base):
-    """A file belongs to an account; which file, only its key tells."""
+    """A claim of an account on a file; the key identifies the file."""
 
     __tablename__ = "files"
-    # The total of an account is read from this index alone.
+    # This index alone gives the total of an account.
     __table_args__ = (Index(None, "user_id", "size"),)
 
     user_id: Mapped[UUID] = mapped_column(
@@ -154,5 +225,5 @@ class FileRow(Base):
     )
     key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True, index=True)
     size: Mapped[int | None] = mapped_column(BigInteger)
-    """Bytes; NULL until the file of an earlier release's row is seen."""
+    """Bytes. NULL for a row of an earlier release until its file is seen."""
     used_at: Mapped[datetime] = mapped_column(index=True)

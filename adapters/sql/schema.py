@@ -1,4 +1,4 @@
-"""The schema, brought up and down by Alembic from code: a wheel has no alembic.ini, and start-up has a loop already."""
+"""Schema migrations by Alembic, run from code: a wheel has no alembic.ini, and start-up already has an event loop."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import migrations
+from adapters.sql import ownership
 from adapters.sql.engine import make_migrating_engine
 from adapters.sql.rows import Base
 from adapters.sql.statements import answering, connecting
@@ -23,44 +24,52 @@ _MIGRATIONS_LOCK: Final = 4_711_002
 
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
-    """All or nothing. Whoever comes second waits, and finds the work done."""
+    """Upgrade completely or not at all. A second process waits, and then has nothing to do."""
     async with migrating(engine.url) as connection:
         await connection.run_sync(lambda sync: command.upgrade(_config(sync), revision))
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
-    """To a revision, `-1` or `base`; what the columns that go contained is lost."""
+    """Downgrade to a revision, `-1` or `base`. The data of removed columns is lost."""
     async with migrating(engine.url) as connection:
         await connection.run_sync(lambda sync: command.downgrade(_config(sync), revision))
 
 
 async def current(engine: AsyncEngine) -> str | None:
-    """The store's revision; None before the first."""
+    """Return the store's revision; None before the first migration."""
     async with _connection(engine) as connection:
         heads = await connection.run_sync(_heads)
     return heads[0] if heads else None
 
 
 async def pending(engine: AsyncEngine) -> tuple[str, ...]:
-    """Revisions that the code has and the store has not, in the order in which `upgrade` runs them. None when the
-    store knows a revision that the code does not: then the code is the older one."""
+    """Return the revisions that the code has and the store lacks, in the order in which `upgrade` runs them. Return an
+    empty tuple if the store has a revision that the code lacks: the code is older then."""
     async with _connection(engine) as connection:
         heads = await connection.run_sync(_heads)
-    revisions = _revisions()
-    if not set(heads) <= set(revisions):
+    known = revisions()
+    if not set(heads) <= set(known):
         return ()
-    return revisions[revisions.index(heads[0]) + 1 :] if heads else revisions
+    return known[known.index(heads[0]) + 1 :] if heads else known
 
 
 async def check(engine: AsyncEngine) -> tuple[str, ...]:
-    """Where the store and the rows in the code differ, one line each."""
+    """Return the differences between the store and the rows in the code, one line each."""
     async with _connection(engine) as connection:
         return await connection.run_sync(_differences)
 
 
+async def must_be_ours(engine: AsyncEngine, *, may_be_begun: bool = False) -> None:
+    """Accept an empty database, and one of this or an older release; with `may_be_begun`, also the target of a copy that
+    is not finished. Changes nothing. Raises NotOurDatabase, StoreUnavailable."""
+    await ownership.must_be_ours(engine.url, revisions(), may_be_begun=may_be_begun)
+
+
 @asynccontextmanager
 async def migrating(url: str | URL) -> AsyncIterator[AsyncConnection]:
-    """A transaction beside which nobody else migrates; committed when the block ends well."""
+    """Open a transaction in which nobody else can migrate; commit it if the block succeeds. Raises NotOurDatabase,
+    StoreUnavailable."""
+    await ownership.must_be_ours(url, revisions())
     engine = make_migrating_engine(url)
     try:
         with answering():
@@ -92,8 +101,8 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 @cache
-def _revisions() -> tuple[str, ...]:
-    """The code's, oldest first."""
+def revisions() -> tuple[str, ...]:
+    """Return the code's revisions, the oldest first."""
     scripts = ScriptDirectory.from_config(_config())
     return tuple(script.revision for script in scripts.walk_revisions())[::-1]
 

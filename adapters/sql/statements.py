@@ -1,4 +1,4 @@
-"""One connection in one transaction, and the database's errors in the domain's words."""
+"""Statements in the transaction of a unit of work, and the translation of database errors into domain errors."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -20,12 +20,13 @@ from domain.errors import DomainError, StoreUnavailable
 Value = TypeVar("Value")
 
 _SQLITE_ERROR: Final = 1
-"""SQLite's code for a statement that is wrong, such as one naming a table that is not there."""
+"""SQLite's code for an incorrect statement, such as one that names a missing table."""
 
 _AT_ONCE: Final = 500
 
 _STORE_AT_FAULT: Final = ("08", "40", "53", "55P03", "57", "58", "25006")
-"""PostgreSQL: connection, deadlock, resources, lock wait, shutdown, system, and a server that became a standby."""
+"""PostgreSQL's codes for: connection, deadlock, resources, lock timeout, shutdown, system, and a server that became a
+standby."""
 
 _ASYNCPG: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -58,25 +59,27 @@ class Statements:
     async def lock(
         self, rows: Select[*tuple[Any, ...]], parameters: Mapping[str, Any] | None = None
     ) -> CursorResult[Any]:
-        """Nobody else locks, changes or removes these rows until the transaction ends. They may be pointed at: an
-        opening session does not wait for a write of its account's state. On SQLite the writer is alone anyway."""
+        """Lock rows: nobody else can lock, change or remove them until the transaction ends. Foreign keys may still
+        reference them, so a new session does not wait for a write of its account's state. SQLite has only one writer
+        anyway."""
         self.must_be_writable()
         return await self._execute(rows.with_for_update(key_share=True), parameters)
 
     async def lock_row(self, key: InstrumentedAttribute[UUID], value: UUID) -> bool:
-        """Like `lock`, the row with this primary key. Whether it is there."""
+        """Lock the row with this primary key like `lock`; return whether it exists."""
         found = await self.lock(_row_with(key), {"value": value})
         return found.one_or_none() is not None
 
     async def lock_name(self, number: int) -> None:
-        """Nobody else locks this number until the transaction ends, though there be no row to lock."""
+        """Lock this number until the transaction ends, for locks without a row."""
         self.must_be_writable()
         if self.dialect == "postgresql":
             await self._execute(select(func.pg_advisory_xact_lock(number)))
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
-        """One statement: if it is refused, it is undone alone and the unit of work can go on. SQLite does so by itself."""
+        """Run one statement: if it violates a constraint, only the statement is undone, and the unit of work can go on.
+        SQLite does that by itself."""
         self.must_be_writable()
         if self.dialect == "sqlite":
             yield
@@ -126,7 +129,7 @@ def _row_with(key: InstrumentedAttribute[UUID]) -> Select[*tuple[Any, ...]]:
 
 
 def parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
-    """As many as one statement should have: SQLite takes 32,766 parameters, asyncpg 32,767."""
+    """Split the values into parts for one statement each: SQLite takes 32,766 parameters, asyncpg 32,767."""
     for start in range(0, len(values), _AT_ONCE):
         yield values[start : start + _AT_ONCE]
 
@@ -137,13 +140,13 @@ def upsert(row: type[Any], dialect: str) -> postgresql.Insert | sqlite.Insert:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """StoreUnavailable where the store is at fault. What is our own fault stays loud."""
+    """Raise StoreUnavailable if the store is at fault, and pass on our own errors."""
     try:
         yield
     except DomainError:
         raise
     except (PoolTimeout, OSError) as error:
-        # asyncpg lets these through as they are; a statement that takes too long is a TimeoutError, which is one.
+        # asyncpg does not wrap these. A statement's timeout is a TimeoutError, which is an OSError.
         raise StoreUnavailable from error
     except DBAPIError as error:
         if _is_store_at_fault(error):
@@ -153,7 +156,7 @@ def answering() -> Iterator[None]:
 
 @contextmanager
 def connecting() -> Iterator[None]:
-    """Before the first statement nothing is our fault: StoreUnavailable for every refusal."""
+    """Raise StoreUnavailable for every error: before the first statement none is ours."""
     try:
         yield
     except (SQLAlchemyError, *_ASYNCPG, OSError) as error:
@@ -168,7 +171,8 @@ def is_foreign_key(error: IntegrityError) -> bool:
 
 
 def is_taken(error: IntegrityError, table: str, column: str) -> bool:
-    """Whether it is the unique constraint of this column: PostgreSQL names it, SQLite the column."""
+    """Return whether the error comes from the unique constraint of this column. PostgreSQL names the constraint, SQLite
+    the column."""
     said = str(error.orig)
     return f'"uq_{table}_{column}"' in said or f"UNIQUE constraint failed: {table}.{column}" in said
 
@@ -181,6 +185,6 @@ def _is_store_at_fault(error: DBAPIError) -> bool:
     sqlstate = getattr(error.orig, "sqlstate", None)
     if sqlstate is not None:
         return str(sqlstate).startswith(_STORE_AT_FAULT)
-    # Without a code it was asyncpg itself: a closed connection is the store's fault, a wrong argument ours.
+    # An error without a code comes from asyncpg itself: a closed connection is the store's fault, a wrong argument is ours.
     cause = error.orig.__cause__ if error.orig is not None else None
     return isinstance(cause, _ASYNCPG) and not isinstance(cause, ValueError | TypeError)

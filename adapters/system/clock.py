@@ -1,4 +1,4 @@
-"""What time it is: the one place that asks the machine."""
+"""Clocks. Only this file asks the system for the time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,7 +14,7 @@ class SystemClock(Clock):
 
 
 class StoppedClock(Clock):
-    """Stands still until it is put forward, so that a test says how long something takes."""
+    """A clock for tests: it stands still until the test puts it forward."""
 
     def __init__(self, now: datetime = _SOME_DAY) -> None:
         if now.tzinfo is None:

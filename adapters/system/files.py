@@ -1,4 +1,4 @@
-"""What a service keeps on its own disk: its private folder, and the files of its apps."""
+"""Files on the service's own disk: its private folder, and the files of its apps."""
 
 import asyncio
 import os
@@ -18,7 +18,8 @@ FILE_MODE: Final = 0o600
 
 
 def private_folder(path: Path) -> Path:
-    """Make the folder if it is missing, for its owner alone and for no repository; an existing one stays as it is."""
+    """Make the folder if it is missing, with access for its owner only and ignored by git; leave an existing one
+    unchanged."""
     if not path.exists():
         path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         (path / ".gitignore").write_text("*\n")
@@ -26,20 +27,18 @@ def private_folder(path: Path) -> Path:
 
 
 def secret_in(path: Path, new_secret: str) -> str:
-    """What the file holds; if there is none yet, it is made with `new_secret`, and of two processes at once both
-    answer the same. Raises PermissionError when others than its owner may read it (ASVS 13.3.2)."""
+    """Return the content of the file; create it with `new_secret` if it is missing. Two concurrent processes get the
+    same secret. Raises PermissionError if users other than the owner can read the file (ASVS 13.3.2)."""
     private_folder(path.parent)
     with suppress(FileExistsError):
         _create_whole(path, new_secret)
     if path.stat().st_mode & 0o077:
-        raise PermissionError(
-            f"{path} can be read by others than its owner. Type: chmod 600 {path}"
-        )
+        raise PermissionError(f"{path} can be read by other users. Type: chmod 600 {path}")
     return path.read_text().strip()
 
 
 def _create_whole(path: Path, text: str) -> None:
-    """Written aside and linked into place: nobody ever reads half a secret. Raises FileExistsError."""
+    """Write to a temporary file and link it into place, so that nobody reads half a secret. Raises FileExistsError."""
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     try:
@@ -53,12 +52,12 @@ def _create_whole(path: Path, text: str) -> None:
 _BATCH: Final = 500
 """Files."""
 _ASIDE: Final = ".aside."
-"""Beginning of the name of a file that is set aside, next to its place."""
+"""Prefix of the name of a file that is set aside, in the same folder."""
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class FolderOnDisk(FileFolder):
-    """Opens each folder of a path by itself and never through a link, so that a path never leads elsewhere."""
+    """Opens each folder of a path separately and never through a link, so that a path cannot lead outside."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -79,7 +78,7 @@ class FolderOnDisk(FileFolder):
         await asyncio.to_thread(self._remove_empty, removed)
 
     def _each(self, places: Collection[str], change: Callable[[int, str], None]) -> Sequence[str]:
-        """Change files, and return the places where that was possible."""
+        """Change the files; return the places where the change succeeded."""
         done = []
         for place in places:
             with suppress(OSError), self._opened(place) as (folder, name):
@@ -99,7 +98,7 @@ class FolderOnDisk(FileFolder):
 
     @contextmanager
     def _opened(self, place: str) -> Iterator[tuple[int, str]]:
-        """Open the folder that holds the place, and yield it with the file's name. Raises OSError."""
+        """Open the parent folder of the place, and yield it with the file's name. Raises OSError."""
         *folders, name = place.split("/")
         if {"", ".", ".."} & {*folders, name}:
             raise FileNotFoundError(place)
@@ -119,7 +118,7 @@ def _walk(folder: Path | str, place: str) -> Iterator[StoredFile]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(entry.path, f"{place}{entry.name}/")
             elif entry.is_file(follow_symlinks=False):
-                with suppress(OSError):  # Somebody else has removed it.
+                with suppress(OSError):  # Another process has removed it.
                     yield _stored(entry, place)
 
 

@@ -1,4 +1,4 @@
-"""Where ids and secrets come from: the one place that rolls the dice."""
+"""Ids and secrets. Only this file makes random values."""
 
 import secrets
 from base64 import urlsafe_b64encode
@@ -18,7 +18,8 @@ class RandomIds(IdGenerator):
 
 
 class CountingIds(IdGenerator):
-    """The same ids and secrets in every run, each once, in the shape of real ones. For tests: anybody can guess them."""
+    """For tests: the same ids and secrets in every run, each only once, in the format of real ones. They can be
+    guessed."""
 
     def __init__(self) -> None:
         self._ids = count(1)

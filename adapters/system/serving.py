@@ -1,7 +1,7 @@
-"""Counts the processes that serve one SQLite file: each holds a lock on one byte of a file beside it.
+"""Count the processes that serve one SQLite file. Each of them holds a lock on one byte of a file beside it.
 
-A lock of `fcntl` belongs to the process: the kernel releases it when the process ends, however it ends, and a child that was
-forked does not inherit it.
+A lock of `fcntl` belongs to the process: the kernel releases it when the process ends for any reason, and a forked
+child does not inherit it.
 """
 
 import os
@@ -20,24 +20,25 @@ except ImportError:  # pragma: no cover -- Windows has no such locks.
 
 SUFFIX: Final = "-serving"
 PLACES: Final = 64
-"""The largest number that can be counted."""
-_DOOR: Final = 0
-"""The byte that a process locks while it counts and takes places, so that two processes at once see each other."""
-_PATIENCE: Final = 1.0
-"""Seconds to wait for the door, which is held for less than a millisecond."""
+"""The largest number of processes that can be counted."""
+_COUNTING: Final = 0
+"""The byte that a process locks while it counts and takes places, so that concurrent processes see each other."""
+_TIMEOUT: Final = 1.0
+"""Seconds to wait for this byte's lock, which is held for less than a millisecond."""
 
 
 class CannotBeCounted(Exception):
-    """The folder cannot be written to, or its file system has no locks."""
+    """The folder is not writable, or its file system has no locks."""
 
 
 @contextmanager
 def place_beside(database: Path) -> Iterator[int]:
-    """Take a place until the block ends; the value is the number of other processes that serve the file. Raises
-    CannotBeCounted. Use one block at a time per process: closing the file releases all locks that the process has on it."""
+    """Take a place until the block ends; yield the number of other processes that serve the file. Raises
+    CannotBeCounted. Use one block at a time per process: closing the file releases all locks that the process has on
+    it."""
     descriptor = _opened(database, os.O_CREAT)
     try:
-        with _door(descriptor):
+        with _counting(descriptor):
             free = [place for place in _places() if _take(descriptor, place)]
             for place in free[1:]:
                 _leave(descriptor, place)
@@ -53,8 +54,10 @@ def places_taken_beside(database: Path) -> int:
     except FileNotFoundError:
         return 0
     try:
-        with _door(descriptor):
+        with _counting(descriptor):
             free = [place for place in _places() if _take(descriptor, place)]
+            for place in free:  # Before another process counts.
+                _leave(descriptor, place)
         return PLACES - len(free)
     finally:
         os.close(descriptor)
@@ -79,10 +82,10 @@ def _opened(database: Path, flags: int = 0) -> int:
 
 
 @contextmanager
-def _door(descriptor: int) -> Iterator[None]:
-    until = time.monotonic() + _PATIENCE
+def _counting(descriptor: int) -> Iterator[None]:
+    until = time.monotonic() + _TIMEOUT
     try:
-        while not _take(descriptor, _DOOR):
+        while not _take(descriptor, _COUNTING):
             if time.monotonic() > until:
                 raise CannotBeCounted
             time.sleep(0.01)
@@ -91,14 +94,14 @@ def _door(descriptor: int) -> Iterator[None]:
         raise CannotBeCounted from error
     finally:
         with suppress(OSError):
-            _leave(descriptor, _DOOR)
+            _leave(descriptor, _COUNTING)
 
 
 def _take(descriptor: int, place: int) -> bool:
-    """Lock a byte; False where another process has locked it. Raises OSError."""
+    """Lock a byte; return False if another process has locked it. Raises OSError."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, as POSIX leaves it open.
+    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: POSIX allows both.
         return False
     return True
 

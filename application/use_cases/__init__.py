@@ -1,25 +1,63 @@
-"""The table of contents: everything the service can do, as one typed bundle."""
+"""All use cases of the service, as one typed bundle."""
 
 from dataclasses import dataclass
 
+from application.use_cases.access_tokens import (
+    CreateToken,
+    ListTokens,
+    ListTokensOf,
+    PurgeTokens,
+    RecogniseToken,
+    RevokeAllTokens,
+    RevokeToken,
+)
 from application.use_cases.auth import (
     CheckSetup,
-    FormTokens,
     LogIn,
     LogOut,
     OfferSetup,
+    PurgeAttempts,
     Recognise,
     SetUp,
 )
+from application.use_cases.break_glass import FindBreakGlass, MarkBreakGlass
 from application.use_cases.browser import BrowserStorage
+from application.use_cases.confirmations import (
+    ConfirmByIdentity,
+    ConfirmByPassword,
+    ReadConfirmation,
+)
 from application.use_cases.files import (
     ClaimFiles,
     DiscardFiles,
     FindFileSpace,
     PurgeFiles,
+    ReleaseFiles,
     UseFiles,
 )
-from application.use_cases.health import CheckReadiness
+from application.use_cases.health import CheckReadiness, ReadLoad
+from application.use_cases.identities import (
+    FinishAtProvider,
+    KeepUnproven,
+    SignInByIdentity,
+    StartAtProvider,
+)
+from application.use_cases.known_devices import (
+    ForgetDevice,
+    ListKnownDevices,
+    PurgeDevices,
+)
+from application.use_cases.linked_identities import UnlinkIdentities
+from application.use_cases.passwords import ChangePassword, SetPassword
+from application.use_cases.provider_sign_out import EndByProvider, LeaveProvider
+from application.use_cases.provider_tokens import FindProviderToken
+from application.use_cases.proxy_identity import (
+    FinishAtProxy,
+    ReadProxyIdentity,
+    RecogniseBehindProxy,
+)
+from application.use_cases.roles import GrantRole, RevokeRole
+from application.use_cases.sample_users import AddSampleUsers, FindSampleUsers
 from application.use_cases.sessions import (
     EndedSessions,
     KeepAwake,
@@ -29,34 +67,23 @@ from application.use_cases.sessions import (
     RevokeAllSessions,
     RevokeOtherSessions,
     RevokeSession,
+    TakeOverSession,
 )
 from application.use_cases.state import (
     ChangeAccountState,
     ChangeSessionData,
     ReadAccountState,
-)
-from application.use_cases.tokens import (
-    CreateToken,
-    ListTokens,
-    PurgeTokens,
-    RecogniseToken,
-    RevokeToken,
+    ReadSessionData,
 )
 from application.use_cases.users import (
-    AddSampleUsers,
-    ChangePassword,
     ChangeUser,
     CreateUser,
     DisableUser,
     EnableUser,
-    FindSampleUsers,
     FindUser,
     GetUser,
-    GrantRole,
     ListUsers,
     RenameUser,
-    RevokeRole,
-    SetPassword,
 )
 
 
@@ -69,7 +96,7 @@ class UseCases:
     offer_setup: OfferSetup
     check_setup: CheckSetup
     set_up: SetUp
-    form_tokens: FormTokens
+    purge_attempts: PurgeAttempts
     browser_storage: BrowserStorage
     # users
     create_user: CreateUser
@@ -84,8 +111,27 @@ class UseCases:
     set_password: SetPassword
     disable_user: DisableUser
     enable_user: EnableUser
+    mark_break_glass: MarkBreakGlass
+    find_break_glass: FindBreakGlass
     grant_role: GrantRole
     revoke_role: RevokeRole
+    # identities
+    start_at_provider: StartAtProvider
+    finish_at_provider: FinishAtProvider
+    keep_unproven: KeepUnproven
+    sign_in_by_identity: SignInByIdentity
+    leave_provider: LeaveProvider
+    end_by_provider: EndByProvider
+    unlink_identities: UnlinkIdentities
+    read_proxy_identity: ReadProxyIdentity
+    finish_at_proxy: FinishAtProxy
+    recognise_behind_proxy: RecogniseBehindProxy
+    # provider tokens
+    find_provider_token: FindProviderToken
+    # confirmations
+    read_confirmation: ReadConfirmation
+    confirm_by_password: ConfirmByPassword
+    confirm_by_identity: ConfirmByIdentity
     # sessions
     list_sessions: ListSessions
     list_all_sessions: ListAllSessions
@@ -94,22 +140,32 @@ class UseCases:
     revoke_all_sessions: RevokeAllSessions
     keep_awake: KeepAwake
     ended_sessions: EndedSessions
+    take_over_session: TakeOverSession
     purge_sessions: PurgeSessions
-    # tokens
+    # known devices
+    list_known_devices: ListKnownDevices
+    forget_device: ForgetDevice
+    purge_devices: PurgeDevices
+    # access tokens
     create_token: CreateToken
     list_tokens: ListTokens
+    list_tokens_of: ListTokensOf
     revoke_token: RevokeToken
+    revoke_all_tokens: RevokeAllTokens
     recognise_token: RecogniseToken
     purge_tokens: PurgeTokens
     # state
     read_account_state: ReadAccountState
     change_account_state: ChangeAccountState
+    read_session_data: ReadSessionData
     change_session_data: ChangeSessionData
     # files
     claim_files: ClaimFiles
     use_files: UseFiles
     find_file_space: FindFileSpace
     discard_files: DiscardFiles
+    release_files: ReleaseFiles
     purge_files: PurgeFiles
     # health
     check_readiness: CheckReadiness
+    read_load: ReadLoad

@@ -1,17 +1,21 @@
-"""Signing in and out, recognising who is there, and setting the service up."""
+"""Use cases of signing in, signing out, recognising sessions, and setting up the service."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.errors import EmailInvalid, SessionEnded, SignInRefused, StoreUnavailable, UserNotFound
+from domain.model.audit import Act, Entry, sessions_ended
 from domain.model.caller import Caller, SignedIn
-from domain.model.password import checked_new_password
+from domain.model.known_device import KnownDevice
 from domain.model.session import Device
-from domain.model.user import ADMIN, User, canonical_email
-from domain.ports.security import PasswordHasher
+from domain.model.user import ADMIN, LONGEST_EMAIL, User, canonical_email
+from domain.ports.security import PasswordHasher, Verdict
 from domain.ports.session_cache import SessionCache
 from domain.ports.unit_of_work import UnitsOfWork
+from domain.services.audit import AuditService
 from domain.services.auth import AuthService
+from domain.services.known_devices import KnownDeviceService
+from domain.services.passwords import PasswordService
 from domain.services.sessions import Opened, SessionService
 from domain.services.users import UserService
 
@@ -22,61 +26,122 @@ class LogIn:
     auth: AuthService
     users: UserService
     sessions: SessionService
+    devices: KnownDeviceService
     cache: SessionCache
+    audit: AuditService
 
     async def __call__(
-        self, email: str, password: str, device: Device, *, replacing: SignedIn | None = None
+        self,
+        email: str,
+        password: str,
+        device: Device,
+        *,
+        replacing: SignedIn | None = None,
+        device_token: str | None = None,
+        is_remembered: bool = False,
     ) -> Opened:
-        """Opens a session; the one this browser still had, `replacing`, ends.
-        Raises SignInThrottled, SignInRefused, HashingBusy."""
-        account = _account(email)
-        self.auth.attempt(address=device.address, account=account)
-        before, verdict = await self.auth.recognise(await self._find(email), password)
+        """Open a session and end `replacing`, the browser's previous session. `device_token` is the signed token of a
+        browser that has signed in before; make the browser known. `is_remembered` means that the user wants to stay
+        signed in on this device. Raises SignInThrottled, SignInRefused, PasswordSignInOff, HashingBusy,
+        StoreUnavailable."""
+        async with self.audit.act(Act.SIGN_IN, by=None, how="password") as entry:
+            entry.typed = account_key(email)
+            opened = await self._log_in(
+                entry, email, password, device, replacing, device_token, is_remembered=is_remembered
+            )
+            entry.opened = opened.session.id
+            entry.add(sessions_ended(opened.ended))
+        return opened
+
+    async def _log_in(
+        self,
+        entry: Entry,
+        email: str,
+        password: str,
+        device: Device,
+        replacing: SignedIn | None,
+        device_token: str | None,
+        *,
+        is_remembered: bool,
+    ) -> Opened:
+        found, known = await self._find(email, device_token)
+        if found is not None:
+            entry.found(found.id)
+        limits = self.auth.limits_of_sign_in(
+            address=device.address, account=account_key(email), known=known
+        )
+        async with self.auth.attempt(limits):
+            before, verdict = await self.auth.admit(found, password)
+            opened = await self._open(
+                before, verdict, device, replacing, device_token, is_remembered=is_remembered
+            )
+        self.cache.drop_sessions(opened.ended)
+        return opened
+
+    async def _open(
+        self,
+        before: User,
+        verdict: Verdict,
+        device: Device,
+        replacing: SignedIn | None,
+        device_token: str | None,
+        *,
+        is_remembered: bool,
+    ) -> Opened:
         async with self.units_of_work.writing() as work:
             try:
                 user = await work.users.get_locked(before.id)
             except UserNotFound as error:
                 raise SignInRefused from error
             self.auth.must_be_unchanged(user, since=before)
+            self.auth.must_allow_password(user)
             if verdict.upgraded_hash is not None:
                 user = await self.users.set_password(work.users, user, verdict.upgraded_hash)
-            if replacing is not None:
-                await work.sessions.remove([replacing.session.id])
-            opened = await self.sessions.open(work.sessions, user, device)
+            opened = await self.sessions.open(
+                work.sessions,
+                user,
+                device,
+                is_remembered=is_remembered,
+                is_confirmed=True,
+                replacing=replacing,
+            )
+            known = await self.devices.remember(work.known_devices, opened.session, device_token)
             await work.commit()
-        self.cache.drop_sessions(opened.ended)
-        if replacing is not None:
-            self.cache.drop_sessions([replacing.session.id])
-        self.auth.attempt_was_honest(address=device.address, account=account)
-        return opened
+        return replace(opened, device_token=known)
 
-    async def _find(self, email: str) -> User | None:
-        try:
-            canonical = canonical_email(email)
-        except EmailInvalid:
-            return None
+    async def _find(
+        self, email: str, device_token: str | None
+    ) -> tuple[User | None, KnownDevice | None]:
         async with self.units_of_work.reading() as work:
-            return await work.users.find_by_email(canonical)
+            try:
+                user = await work.users.find_by_email(canonical_email(email))
+            except EmailInvalid:
+                user = None
+            return user, await self.devices.recognise(work.known_devices, user, device_token)
 
 
-def _account(email: str) -> str:
-    """What is counted as one account, however it is written."""
+def account_key(email: str) -> str:
+    """Return the rate limiter's key of an account, the same for all spellings of its e-mail."""
     try:
         return canonical_email(email)
     except EmailInvalid:
-        return email.strip().casefold()[:254]
+        return email.strip().casefold()[:LONGEST_EMAIL]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOut:
     units_of_work: UnitsOfWork
     cache: SessionCache
+    audit: AuditService
 
     async def __call__(self, caller: Caller) -> None:
-        """Ends the caller's own session; one that has ended already is no error (ASVS 7.4.1)."""
+        """End the caller's own session; one that has already ended is no error (ASVS 7.4.1)."""
         if caller.session_id is None:
             return
-        async with self.units_of_work.writing() as work:
+        async with (
+            self.audit.act(Act.END_SESSION, by=caller, of=caller.user_id, why="signed out"),
+            self.units_of_work.writing() as work,
+        ):
             await work.sessions.remove([caller.session_id])
             await work.commit()
         self.cache.drop_sessions([caller.session_id])
@@ -88,20 +153,19 @@ class Recognise:
     sessions: SessionService
     cache: SessionCache
 
-    async def __call__(self, token: str, *, activity: bool) -> SignedIn:
-        """Who this token signs in. `activity` keeps the session from growing idle, at most one write a minute;
-        heartbeats, polling and timer ticks are none. Raises SessionEnded, StoreUnavailable."""
-        lookup = self.cache.look_up(token)
+    async def __call__(self, signed_token: str, *, activity: bool) -> SignedIn:
+        """Return the session of the signed token. With `activity`, restart the idle timeout, at most once a minute
+        or four times within the timeout. Heartbeats, polling and timer ticks are not activity. Raises SessionEnded, StoreUnavailable."""
+        lookup = self.cache.look_up(signed_token)
         signed_in = lookup.found
         if signed_in is None:
             async with self.units_of_work.reading() as work:
-                signed_in = await self.sessions.recognise(work.sessions, token)
+                signed_in = await self.sessions.recognise(work.sessions, signed_token)
             self.cache.put(signed_in, after=lookup)
         self.sessions.must_be_live(signed_in.session)
         if activity and self.sessions.is_due_for_touch(signed_in.session):
-            with suppress(
-                StoreUnavailable
-            ):  # A store that can be read but not written still knows who this is.
+            # A read-only store is enough to recognise the caller.
+            with suppress(StoreUnavailable):
                 signed_in = await self._touch(signed_in)
         return signed_in
 
@@ -119,14 +183,23 @@ class Recognise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeAttempts:
+    auth: AuthService
+
+    async def __call__(self) -> int:
+        """Remove rate limits that are free again; return how many."""
+        return await self.auth.forget_attempts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferSetup:
     units_of_work: UnitsOfWork
     auth: AuthService
 
     async def __call__(self) -> str | None:
-        """A token for the set-up link, good for 15 minutes; None once there is an active admin."""
+        """Return a signed token for the set-up link, valid for 15 minutes; None if there is an active admin."""
         async with self.units_of_work.reading() as work:
-            if await work.users.acting_admins():
+            if await work.users.count_active_admins():
                 return None
         return self.auth.offer_setup()
 
@@ -136,11 +209,11 @@ class CheckSetup:
     units_of_work: UnitsOfWork
     auth: AuthService
 
-    async def __call__(self, token: str) -> None:
-        """Consumes nothing. Raises TokenRefused, or SetupClosed once there is an admin."""
-        self.auth.must_be_setup(token)
+    async def __call__(self, signed_token: str) -> None:
+        """Check the signed token without consuming it. Raises SignedTokenRefused, or SetupClosed if there is an admin."""
+        self.auth.must_be_setup_token(signed_token)
         async with self.units_of_work.reading() as work:
-            await self.auth.must_be_first_admin(work.users, locked=False)
+            await self.auth.must_have_no_admin(work.users, locked=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,41 +222,51 @@ class SetUp:
     auth: AuthService
     users: UserService
     sessions: SessionService
+    devices: KnownDeviceService
+    passwords: PasswordService
     hasher: PasswordHasher
     check: CheckSetup
+    audit: AuditService
 
     async def __call__(
-        self, token: str, *, email: str, name: str, password: str, device: Device
+        self,
+        signed_token: str,
+        *,
+        email: str,
+        name: str,
+        password: str,
+        device: Device,
+        device_token: str | None = None,
     ) -> Opened:
-        """Makes the first admin and signs them in; without a name, the e-mail's local part serves. Of two at once
-        the first wins. Raises what CheckSetup raises, EmailInvalid, NameInvalid, PasswordInvalid, EmailTaken."""
-        await self.check(token)
+        """Make the first admin, sign them in, and make the browser known. An empty name becomes the e-mail's local part.
+        The first of two concurrent calls wins. Raises the errors of CheckSetup, EmailInvalid, NameInvalid,
+        PasswordInvalid, EmailTaken."""
+        async with self.audit.act(Act.CREATE_USER, by=None, how="set-up link") as entry:
+            opened = await self._set_up(signed_token, email, name, password, device, device_token)
+            entry.of, entry.opened = opened.session.user_id, opened.session.id
+            entry.details = {**entry.details, "granted": ADMIN}
+        return opened
+
+    async def _set_up(
+        self,
+        signed_token: str,
+        email: str,
+        name: str,
+        password: str,
+        device: Device,
+        device_token: str | None,
+    ) -> Opened:
+        await self.check(signed_token)
         canonical = canonical_email(email)
         called = name.strip() or canonical.partition("@")[0]
-        checked_new_password(password, email=canonical, name=called)
+        self.passwords.must_be_acceptable(password, email=canonical, name=called)
         password_hash = await self.hasher.hash(password)
         async with self.units_of_work.writing() as work:
-            await self.auth.must_be_first_admin(work.users, locked=True)
+            await self.auth.must_have_no_admin(work.users, locked=True)
             user = await self.users.make(
                 work.users, email=canonical, name=called, password_hash=password_hash, roles={ADMIN}
             )
-            opened = await self.sessions.open(work.sessions, user, device)
+            opened = await self.sessions.open(work.sessions, user, device, is_confirmed=True)
+            known = await self.devices.remember(work.known_devices, opened.session, device_token)
             await work.commit()
-        return opened
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormTokens:
-    """Tokens that show a form to be ours: one per rendering, good for the browser it was rendered for."""
-
-    auth: AuthService
-
-    def new_browser(self) -> str:
-        return self.auth.new_browser()
-
-    def offer(self, browser: str) -> str:
-        return self.auth.offer_form(browser)
-
-    def must_be_ours(self, token: str, browser: str) -> None:
-        """Raises TokenRefused."""
-        self.auth.form_must_be_ours(token, browser)
+        return replace(opened, device_token=known)

@@ -1,4 +1,4 @@
-"""What an account keeps in a browser: under names that are the account's own, and whose the browser was last."""
+"""Names and secrets for an account's values in a browser, and a mark of the browser's last account."""
 
 import hmac
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ class BrowserStorage:
         return self.marks.mark(user_id, "storage owner")
 
     def key(self, user_id: UserId, *, page: str, name: str) -> str:
-        """The storage key of a value: `gradioapp.<owner>.<mark>`. `page` is a path, and so has no line break."""
+        """The storage key of a value: `gradioapp.<owner>.<mark>`. `page` is a path, which cannot contain a line break."""
         mark = self.marks.mark(user_id, f"storage key\n{page}\n{name}")
         return f"gradioapp.{self.owner(user_id)}.{mark}"
 
     def secret(self, user_id: UserId, *, page: str, name: str) -> str:
-        """The secret that a value is encrypted with."""
+        """The secret for encrypting a value."""
         return self.marks.mark(user_id, f"storage secret\n{page}\n{name}")
 
     def last(self, user_id: UserId) -> str:
-        """For the cookie that remembers which account signed in last. Scripts cannot read it."""
+        """The value of the cookie that remembers which account signed in last. Scripts cannot read it."""
         return self.marks.mark(user_id, "last sign-in")
 
     def was_last(self, user_id: UserId, cookie: str | None) -> bool:
-        """False for a cookie that is missing, forged or another account's."""
+        """Return whether the cookie belongs to this account; False for a missing or forged cookie."""
         return cookie is not None and hmac.compare_digest(
             cookie.encode("utf-8", "surrogatepass"), self.last(user_id).encode()
         )

@@ -1,12 +1,12 @@
-"""Files that users send to apps and are given by them."""
+"""Use cases of the files that users send to apps and receive from them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from domain.errors import DomainError, NotAllowed, UserNotFound
+from domain.errors import DomainError, UserNotFound
 from domain.model.caller import Caller
 from domain.model.file import WITHOUT_FILE, FileClaim, FileKey, FileSpace, StoredFile, file_key
 from domain.model.session import Session
@@ -17,8 +17,8 @@ from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from domain.services.files import FileService
 from domain.services.sessions import SessionService
 
-_AT_ONCE: Final = 500
-"""Claims."""
+_CLAIMS_AT_ONCE: Final = 500
+"""Largest number of claims to end in one unit of work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +27,10 @@ class ClaimFiles:
     files: FileService
 
     async def __call__(self, caller: Caller, sizes: Mapping[FileKey, int]) -> None:
-        """The caller sent them or was given them; sizes in bytes. All or none. Raises FilesQuotaExceeded, UserNotFound."""
+        """Claim files that the caller sent or received, all or none; sizes are in bytes. Raises FilesQuotaExceeded,
+        UserNotFound."""
         async with self.units_of_work.writing() as work:
-            await self.files.claim(work.files, _account(caller), sizes)
+            await self.files.claim(work.files, caller.account(), sizes)
             await work.commit()
 
 
@@ -39,9 +40,9 @@ class UseFiles:
     files: FileService
 
     async def __call__(self, caller: Caller, keys: Collection[FileKey]) -> frozenset[FileKey]:
-        """Return the keys that belong to the caller's account, whichever session claimed them. They count as used, which
-        is written once a day."""
-        user_id = _account(caller)
+        """Return the keys that belong to the caller's account, whichever session claimed them. Their time of use is
+        stored once a day."""
+        user_id = caller.account()
         async with self.units_of_work.reading() as work:
             owned = await work.files.owned(user_id, keys)
         due = {claim.key for claim in owned if self.files.is_due(claim)}
@@ -49,7 +50,7 @@ class UseFiles:
         if due:
             async with self.units_of_work.writing() as work:
                 await work.files.mark_used(user_id, due, self.files.clock.now())
-                # Asked again: a claim that ended meanwhile gives nothing.
+                # Ask again: a claim may have ended meanwhile.
                 used |= {claim.key for claim in await work.files.owned(user_id, due)}
                 await work.commit()
         return frozenset(used)
@@ -63,7 +64,7 @@ class FindFileSpace:
     async def __call__(self, caller: Caller) -> FileSpace:
         """Return how much of its quota the caller's account has used."""
         async with self.units_of_work.reading() as work:
-            used = await work.files.total(_account(caller))
+            used = await work.files.total(caller.account())
         return FileSpace(used=used, policy=self.files.policy)
 
 
@@ -71,20 +72,20 @@ class FindFileSpace:
 class DiscardFiles:
     """Removes files from the disk if nobody has a claim on them.
 
-    Whoever claims a file either does so before it is in its place, or looks afterwards whether it is still there. So a
-    file is first set aside, then the store is asked: a claim that was made before is seen, and the file put back; one
-    that is made later finds the place empty.
+    Another request may claim a file at the same time. So the file is first set aside, and then the store is asked for
+    claims. If the store has a claim, the file is put back. A later claim does no harm: its request either puts the
+    file in place after the claim, or checks after the claim that the file is still there.
     """
 
     units_of_work: UnitsOfWork
     folder: FileFolder
 
     async def __call__(self, places: Collection[str]) -> int:
-        """Remove files, and return how many are gone."""
+        """Remove files without claims; return how many were removed."""
         return await self.settle(await self.folder.set_aside(places))
 
     async def settle(self, aside: Sequence[str]) -> int:
-        """Remove or put back what was set aside. If the process dies before, a later purge does it."""
+        """Remove or put back files that were set aside. If the process dies first, a later purge does it."""
         try:
             async with self.units_of_work.reading() as work:
                 claims = await work.files.of([file_key(place) for place in aside])
@@ -100,10 +101,37 @@ class DiscardFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PurgeFiles:
-    """Ends claims that nobody uses, and removes the files that nobody has a claim on (ASVS 14.2.7).
+class ReleaseFiles:
+    units_of_work: UnitsOfWork
+    files: FileService
+    sessions: SessionService
+    discard: DiscardFiles
 
-    The folder leads: it names the places, of which the store has only hashes, and shows what no row knows of.
+    async def __call__(self, caller: Caller, places: Collection[str]) -> None:
+        """End the account's claims on files at these places, and remove the files that have lost their last claim. A
+        file stays if a stored value of the account names it, or if it is claimed again meanwhile."""
+        user_id = caller.account()
+        before = self.files.clock.now() + timedelta.resolution
+        by_key = {file_key(place): place for place in places}
+        async with self.units_of_work.writing() as work:
+            try:
+                await work.users.get_locked(user_id)
+            except UserNotFound:
+                return
+            sessions = await _live_sessions(work, self.sessions, user_id)
+            kept = await _kept_values(work, user_id, sessions)
+            named = self.files.named(by_key, kept)
+            gone = await work.files.remove_unused(user_id, by_key.keys() - named, before)
+            await work.commit()
+        await self.discard([by_key[key] for key in gone])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeFiles:
+    """Ends unused claims, and removes files without claims (ASVS 14.2.7).
+
+    It goes through the files of the folder, not through the claims of the store: the store has only hashes of the
+    places, and knows no files without claims.
     """
 
     units_of_work: UnitsOfWork
@@ -113,18 +141,22 @@ class PurgeFiles:
     discard: DiscardFiles
 
     async def __call__(self, *, is_spared: Callable[[str], bool]) -> int:
-        """Return how many files are gone. Spared places keep theirs, with or without claims."""
+        """Return how many files were removed. A file stays, even without a claim, if `is_spared` returns True for its
+        place."""
         removed = 0
         async for batch in self.folder.files():
-            left = [file.place for file in batch if file.is_aside and self.files.is_left(file)]
-            removed += await self.discard.settle(left)
+            leftovers = [
+                file.place for file in batch if file.is_aside and self.files.is_leftover(file)
+            ]
+            removed += await self.discard.settle(leftovers)
             unclaimed = await self._unclaimed([file for file in batch if not file.is_aside])
             removed += await self.discard([place for place in unclaimed if not is_spared(place)])
         await self._end_claims_without_files()
         return removed
 
     async def _unclaimed(self, files: Sequence[StoredFile]) -> Sequence[str]:
-        """End unused claims, and return the places of files that have lost their last one, or are orphans."""
+        """End unused claims. Return the places of files that may be removed: files that have lost their last claim,
+        leftovers (partial or empty files), and orphans (old files without a claim)."""
         places = {file.key: file.place for file in files}
         async with self.units_of_work.reading() as work:
             claims = await work.files.of(places)
@@ -136,11 +168,11 @@ class PurgeFiles:
             file.place
             for file in files
             if file.key not in claimed
-            and (file.key in lost or self.files.is_left(file) or self.files.is_orphan(file))
+            and (file.key in lost or self.files.is_leftover(file) or self.files.is_orphan(file))
         ]
 
     async def _measure(self, files: Sequence[StoredFile], claims: Sequence[FileClaim]) -> None:
-        """Fill in the sizes of claims of an earlier release."""
+        """Fill in the sizes of claims from an earlier release."""
         unknown = {claim.key for claim in claims if claim.size is None}
         if unknown:
             async with self.units_of_work.writing() as work:
@@ -155,24 +187,24 @@ class PurgeFiles:
             return frozenset()
         ended: set[FileClaim] = set()
         for user_id, theirs in _by_account(c for c in claims if c.used_at < before):
-            ended.update(await self._end_those_of(user_id, theirs, places, before))
+            ended.update(await self._end_unused_of(user_id, theirs, places, before))
         return frozenset(ended)
 
-    async def _end_those_of(
+    async def _end_unused_of(
         self,
         user_id: UserId,
         claims: Sequence[FileClaim],
         places: Mapping[FileKey, str],
         before: datetime,
     ) -> Iterable[FileClaim]:
-        """End claims under the account's lock, which changes of its State and new claims take too. A claim that has to stay
-        counts as used now."""
+        """End the account's claims, except those that must stay: mark them as used now. Return the ended claims. Hold
+        the account's lock meanwhile, so that no state changes and no claim is added."""
         async with self.units_of_work.writing() as work:
             try:
                 await work.users.get_locked(user_id)
             except UserNotFound:
-                return claims
-            sessions = await self._live_sessions(work, user_id)
+                return claims  # They were removed with the account.
+            sessions = await _live_sessions(work, self.sessions, user_id)
             kept = await _kept_values(work, user_id, sessions)
             needed = self.files.needed(claims, places, sessions=sessions, kept=kept)
             await work.files.mark_used(user_id, needed, self.files.clock.now())
@@ -181,30 +213,35 @@ class PurgeFiles:
             await work.commit()
         return [claim for claim in claims if claim.key in gone]
 
-    async def _live_sessions(self, work: UnitOfWork, user_id: UserId) -> Sequence[Session]:
-        sessions = await work.sessions.of_user(user_id)
-        live = await self.sessions.live_among(work.sessions, [session.id for session in sessions])
-        return [session for session in sessions if session.id in live]
-
     async def _end_claims_without_files(self) -> None:
+        """End claims whose files are not in the folder, WITHOUT_FILE later than other unused claims. At that age, a
+        claim whose file is in the folder has already been ended or marked as used."""
         before = self.files.unused_before()
         if before is None:
             return
         before -= WITHOUT_FILE
         while True:
             async with self.units_of_work.writing() as work:
-                claims = await work.files.unused(before, limit=_AT_ONCE)
+                claims = await work.files.unused(before, limit=_CLAIMS_AT_ONCE)
                 for user_id, theirs in _by_account(claims):
                     await work.files.remove_unused(user_id, [c.key for c in theirs], before)
                 await work.commit()
-            if len(claims) < _AT_ONCE:
+            if len(claims) < _CLAIMS_AT_ONCE:
                 return
+
+
+async def _live_sessions(
+    work: UnitOfWork, sessions: SessionService, user_id: UserId
+) -> Sequence[Session]:
+    theirs = await work.sessions.of_user(user_id)
+    live = await sessions.live_among(work.sessions, [session.id for session in theirs])
+    return [session for session in theirs if session.id in live]
 
 
 async def _kept_values(
     work: UnitOfWork, user_id: UserId, sessions: Sequence[Session]
 ) -> Sequence[Entries]:
-    """Return all that is kept for the account, its sessions and its access tokens."""
+    """Return all stored values of the account, its sessions and its access tokens."""
     tokens = await work.access_tokens.of_user(user_id)
     return [
         await work.account_state.read(user_id),
@@ -218,9 +255,3 @@ def _by_account(claims: Iterable[FileClaim]) -> Iterable[tuple[UserId, Sequence[
     for claim in claims:
         found[claim.user_id].append(claim)
     return found.items()
-
-
-def _account(caller: Caller) -> UserId:
-    if caller.user_id is None:
-        raise NotAllowed
-    return caller.user_id

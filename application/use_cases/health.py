@@ -1,20 +1,48 @@
-"""Whether the service can do its work."""
+"""The readiness and the load of the service."""
 
 from dataclasses import dataclass
 
 from domain.errors import StoreUnavailable
-from domain.ports.unit_of_work import Store
+from domain.model.load import Load
+from domain.ports.replicas import ReplicaNews
+from domain.ports.security import HashQueue
+from domain.ports.tally import Tally
+from domain.ports.unit_of_work import ConnectionPool, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReadiness:
     store: Store
+    news: ReplicaNews
 
     async def __call__(self) -> dict[str, str]:
-        """One entry per dependency: "ok", or what is the matter, in words that give away no address."""
+        """Return one entry per dependency: "ok", "degraded" if the service can do without it, or the problem in words
+        that reveal no address."""
+        redis = self.news.state()
+        return {**await self._store(), **({} if redis == "off" else {"redis": redis})}
+
+    async def _store(self) -> dict[str, str]:
         try:
             await self.store.ping()
             pending = await self.store.pending_migrations()
         except StoreUnavailable:
             return {"database": "unavailable", "migrations": "unknown"}
         return {"database": "ok", "migrations": f"{len(pending)} pending" if pending else "ok"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLoad:
+    hashes: HashQueue
+    pool: ConnectionPool
+    news: ReplicaNews
+    tally: Tally
+
+    def __call__(self) -> Load:
+        """Return the load of this process. Asks no store."""
+        return Load(
+            hashes_waiting=self.hashes.waiting(),
+            connections=self.pool.connections(),
+            redis=self.news.state(),
+            sign_ins=self.tally.sign_ins(),
+            throttled=self.tally.throttled(),
+        )

@@ -1,4 +1,4 @@
-"""A personal access token: with it a program acts as the account that made it, until it expires or is revoked."""
+"""A personal access token. A program uses it to act as the account that made it, until it expires or is revoked."""
 
 import re
 from base64 import urlsafe_b64decode
@@ -15,30 +15,30 @@ from domain.model.session import TOUCH_EVERY, Device, Session, SessionId
 from domain.model.user import User, UserId, checked_roles, is_plain
 
 AccessTokenId = NewType("AccessTokenId", UUID)
-"""Public: shown in lists and logs. The value that a program sends is another, and only its keyed hash is kept."""
+"""Public: shown in lists and logs. The value that a program sends is different, and only its keyed hash is stored."""
 
 LONGEST_NAME: Final = 100
 """Characters."""
 SHORTEST_LIFE: Final = 1
-"""Days, as the two that follow."""
+"""Days; `USUAL_LIFE` and `LONGEST_LIFE` are days too."""
 USUAL_LIFE: Final = 90
 LONGEST_LIFE: Final = 365
 PER_ACCOUNT: Final = 50
 
 PREFIX: Final = "gapp_"
-"""By it, and by the checksum at the end, a scanner for leaked secrets knows one of ours."""
+"""Lets scanners for leaked secrets recognise our tokens, together with the checksum at the end."""
 HINT_LENGTH: Final = 4
 
 _BASE62: Final = digits + ascii_letters
 _SECRET_LENGTH: Final = 43
-"""Digits of 256 bits in base 62."""
+"""Number of base-62 digits that 256 bits need."""
 _CHECKSUM_LENGTH: Final = 6
 _VALUE: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}}")
 
 
 def value_of(secret: str) -> str:
-    """What the program sends, made of 256 random bits as URL-safe base 64 without padding: prefix, the bits in base 62,
-    and the checksum of both."""
+    """Return the value that the program sends: the prefix, the secret in base 62 and a checksum of both. `secret` is
+    256 random bits as URL-safe base 64 without padding."""
     padding = "=" * (-len(secret) % 4)
     number = int.from_bytes(urlsafe_b64decode(secret + padding))
     body = PREFIX + _in_base62(number, _SECRET_LENGTH)
@@ -46,7 +46,7 @@ def value_of(secret: str) -> str:
 
 
 def checked_value(text: str) -> str:
-    """Raises AccessTokenEnded for what no `value_of` has made, so that nobody needs to look for it."""
+    """Return the text if its prefix, length and checksum are right. This check needs no store. Raises AccessTokenEnded."""
     if (
         not _VALUE.fullmatch(text)
         or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]
@@ -68,7 +68,7 @@ def _in_base62(number: int, length: int) -> str:
 
 
 def checked_token_name(text: str) -> str:
-    """Trimmed; raises AccessTokenInvalid."""
+    """Return the name without surrounding spaces. Raises AccessTokenInvalid."""
     name = text.strip()
     if not 1 <= len(name) <= LONGEST_NAME or not is_plain(name):
         raise AccessTokenInvalid(
@@ -78,15 +78,15 @@ def checked_token_name(text: str) -> str:
 
 
 def checked_life(days: int) -> timedelta:
-    """Raises AccessTokenInvalid."""
+    """Return the lifetime. Raises AccessTokenInvalid."""
     if not SHORTEST_LIFE <= days <= LONGEST_LIFE:
         raise AccessTokenInvalid(f"A token expires after {SHORTEST_LIFE} to {LONGEST_LIFE} days.")
     return timedelta(days=days)
 
 
 def checked_subset(names: Iterable[str], *, of: User) -> frozenset[str]:
-    """Roles that the account has now: one that it is given later is not the token's by surprise. Raises RoleInvalid,
-    AccessTokenInvalid."""
+    """Return the roles if the account has all of them now. The token does not get roles that the account is given
+    later. Raises RoleInvalid, AccessTokenInvalid."""
     roles = checked_roles(names)
     if foreign := roles - of.roles:
         raise AccessTokenInvalid(f"Your account does not have the role {min(foreign)}.")
@@ -101,9 +101,9 @@ class AccessToken:
     secret_hash: bytes
     """Keyed hash of the value; 32 bytes."""
     hint: str
-    """The end of the value, to tell tokens apart in a list."""
+    """The last characters of the value, to tell tokens apart in a list."""
     roles: frozenset[str] | None
-    """Those of the account's roles that it may use; None: all that the account has when it is used."""
+    """The account's roles that the token may use. None: all roles that the account has at the time of use."""
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None
@@ -120,20 +120,20 @@ class AccessToken:
         return self.last_used_at is None or now - self.last_used_at >= TOUCH_EVERY
 
     def used(self, now: datetime) -> Self:
-        """Never backwards: clocks of replicas differ."""
+        """Return a copy with a new `last_used_at`, never an earlier one: clocks of replicas differ."""
         return replace(self, last_used_at=max(self.last_used_at or now, now))
 
     def rehashed(self, secret_hash: bytes) -> Self:
         return replace(self, secret_hash=secret_hash)
 
     def limits(self, user: User) -> User:
-        """The account as the token may act for it: no role that is not both the account's and the token's."""
+        """Return the account as the token may act for it: with the roles that both the account and the token have."""
         if self.roles is None:
             return user
         return replace(user, roles=user.roles & self.roles)
 
     def as_session(self) -> Session:
-        """What a callback sees as its sign-in. It grows never idle: only the token's own end counts."""
+        """Return the session that callbacks see. It has no idle timeout: only the token's expiry ends it."""
         return Session(
             id=SessionId(self.id),
             user_id=self.user_id,

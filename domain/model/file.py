@@ -1,4 +1,4 @@
-"""A file that a user sent or was given: who may fetch it, how long it is kept, not what is in it."""
+"""A user's file: who may fetch it and how long it is kept, not its content."""
 
 import json
 from dataclasses import dataclass
@@ -10,64 +10,64 @@ from domain.errors import FilesQuotaExceeded
 from domain.model.user import UserId
 
 FileKey = NewType("FileKey", bytes)
-"""32 bytes: SHA-256 of the path within the folder that the app keeps its files in. Such a path names the content, so
-the same content is the same file, and belongs to everybody who sent or was given it."""
+"""32 bytes: SHA-256 of the path within the apps' file folder. The path depends on the content, so equal files have one
+key and belong to every account that sent or received them."""
 
 MARKED_EVERY: Final = timedelta(days=1)
-"""The store is told of a claim's use at most this often."""
+"""Shortest time between two writes of a claim's last use."""
 UPLOADS: Final = ".uploads"
-"""The folder within, for uploads that are not whole yet."""
+"""Subfolder for incomplete uploads."""
 LEFT: Final = timedelta(days=1)
-"""A part of an upload, or a file set aside, that is older was left by a process that died."""
+"""A partial upload or a file set aside that is older than this was left by a process that died."""
 WITHOUT_FILE: Final = timedelta(days=7)
-"""A claim whose file is not in the folder lasts so much longer: the file may be on another machine, whose own process
-knows better."""
+"""Extra lifetime of a claim whose file is not in the folder: the file may be on another replica, which decides about
+it."""
 DIGEST: Final = 32
-"""Characters that no text has by chance, if they name a folder of Gradio's."""
+"""Characters. Gradio's folder names of at least this length appear in no text by chance."""
 
 _MB: Final = 1024 * 1024
 
 
 def file_key(path: str) -> FileKey:
-    """`path` is relative, with "/", and may hold whatever a file system allows."""
+    """Return the key of a file. `path` is relative, uses "/" and may contain any character that a file system allows."""
     return FileKey(sha256(path.encode(errors="surrogatepass")).digest())
 
 
 def mark_of(place: str) -> str:
-    """Return the part of a relative path that every text naming the file contains: the folder, if it is named after the
-    content."""
+    """Return the part of a relative path that every text naming the file contains: the folder if it is named after the
+    content, otherwise the whole path."""
     folder = place.partition("/")[0]
     return folder if len(folder) >= DIGEST else place
 
 
 def is_named_in(place: str, text: str) -> bool:
-    """Return whether the JSON `text` names the file at this relative path."""
+    """Return whether the JSON `text` names the file with this relative path."""
     return json.dumps(mark_of(place), ensure_ascii=False)[1:-1] in text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileClaim:
-    """One account's right to one file."""
+    """The right of one account to one file."""
 
     user_id: UserId
     key: FileKey
     size: int | None
-    """Bytes; None for a claim of an earlier release whose file has not been seen since."""
+    """Bytes. None for a claim from an earlier release whose file has not been seen since."""
     used_at: datetime
-    """When it was last claimed, fetched or named, exact to MARKED_EVERY."""
+    """When the file was last claimed, fetched or named, exact to MARKED_EVERY."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A file as the folder has it."""
+    """A file in the folder."""
 
     place: str
-    """Its path within the folder, with "/"."""
+    """The path within the folder, with "/"."""
     size: int
     changed_at: datetime
-    """When it was written or moved there, as the file system says."""
+    """When the file was written or moved to this place, according to the file system."""
     is_aside: bool = False
-    """Taken out of its place to be removed."""
+    """True if the file was taken out of its place to be removed."""
 
     @property
     def key(self) -> FileKey:
@@ -77,20 +77,20 @@ class StoredFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePolicy:
     quota: int
-    """Bytes of the files that one account may have a claim on."""
+    """Bytes of files that one account may claim."""
     keep: timedelta | None
-    """How long a claim lasts after its last use; None: for ever."""
+    """Lifetime of a claim after its last use. None: no limit."""
 
     def must_fit(self, used: int, more: int) -> None:
-        """Refuse `more` bytes that do not fit. Raises FilesQuotaExceeded."""
+        """Raises FilesQuotaExceeded if `more` bytes do not fit."""
         if used + more > self.quota:
             raise FilesQuotaExceeded(
-                f"Your files take {_megabytes(used)} of the {_megabytes(self.quota)} that an account may have, and with "
-                f"this they would take more. {self._way_out}"
+                f"Your files use {_megabytes(used)} of your quota of {_megabytes(self.quota)}, and the new files would exceed it. "
+                f"{self._way_out}"
             )
 
     def unused_before(self, now: datetime) -> datetime | None:
-        """Return the moment before which the last written use of an unused claim lies; None: claims never end."""
+        """Return the latest stored time of use at which a claim counts as unused. None: claims do not expire."""
         return None if self.keep is None else now - self.keep - MARKED_EVERY
 
     @property
@@ -112,7 +112,7 @@ class FileSpace:
     policy: FilePolicy
 
     def must_fit(self, more: int) -> None:
-        """Refuse `more` bytes that do not fit. Raises FilesQuotaExceeded."""
+        """Raises FilesQuotaExceeded if `more` bytes do not fit."""
         self.policy.must_fit(self.used, more)
 
 

@@ -1,4 +1,4 @@
-"""What a new password has to be. What was once accepted is never judged again at sign-in."""
+"""The rules for new passwords. Sign-in does not apply them to existing passwords."""
 
 from typing import Final
 
@@ -8,10 +8,13 @@ SHORTEST: Final = 8
 """Characters (ASVS 6.2.1)."""
 LONGEST: Final = 256
 """Characters (ASVS 6.2.9)."""
+LONGEST_TYPED: Final = 4096
+"""Characters of a password at sign-in, which may be older than the limits above."""
 
 
 def checked_new_password(password: str, *, email: str, name: str) -> str:
-    """As it is: nothing trimmed, folded or cut (ASVS 6.2.8). Raises PasswordInvalid, saying which rule."""
+    """Return the password unchanged: not trimmed, folded or cut (ASVS 6.2.8). Raises PasswordInvalid with the broken
+    rule."""
     if len(password) < SHORTEST:
         raise PasswordInvalid(f"A password has at least {SHORTEST} characters.")
     if len(password) > LONGEST:
@@ -25,10 +28,12 @@ def checked_new_password(password: str, *, email: str, name: str) -> str:
     }:
         raise PasswordInvalid("Your name or e-mail address is too easy to guess as a password.")
     if len(set(password)) < 3:
-        raise PasswordInvalid("The same few characters again and again are too easy to guess.")
+        raise PasswordInvalid(
+            "A password with only one or two different characters is too easy to guess."
+        )
     return password
 
 
 def is_storable(password: str) -> bool:
-    """Whether hashers can take it: no NUL (bcrypt stops there), no lone surrogate."""
+    """Return whether every hasher can take the password: no NUL (bcrypt stops there), no lone surrogate."""
     return "\0" not in password and not any("\ud800" <= c <= "\udfff" for c in password)

@@ -19,7 +19,7 @@ LARGEST_TOTAL: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One kept value. Its version starts at 1 and grows by one with every write."""
+    """One stored value. Its version starts at 1 and grows by one with every write."""
 
     value: JsonValue
     version: int
@@ -29,26 +29,26 @@ Entries = Mapping[str, Entry]
 
 
 class Removed:
-    """Stands in a set of changes for a key that is to go."""
+    """Marks a key that a set of changes removes."""
 
 
 REMOVED: Final = Removed()
 Changes = Mapping[str, JsonValue | Removed]
 Updates = Mapping[str, Sequence[Callable[[JsonValue], JsonValue]]]
-"""Of each key the functions that make the new value of the stored one."""
+"""For each key, the functions to apply one after the other to the stored value."""
 
 
 def checked_key(key: object) -> str:
     if not isinstance(key, str) or not key or len(key) > LARGEST_KEY or "\0" in key:
         raise StateInvalid(
-            f"A key is a text of 1 to {LARGEST_KEY} characters without NUL, not {key!r:.60}."
+            f"A key must be a text of 1 to {LARGEST_KEY} characters without NUL, not {key!r:.60}."
         )
     _must_be_utf8(key, f"The key {key!r:.60}")
     return key
 
 
 def encoded(key: str, value: object) -> str:
-    """The value as JSON text; raises StateInvalid for what is not JSON or larger than LARGEST_VALUE."""
+    """Return the value as JSON text. Raises StateInvalid if it is not JSON or larger than LARGEST_VALUE."""
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
@@ -59,17 +59,20 @@ def encoded(key: str, value: object) -> str:
         raise StateInvalid(f"The value of {key!r} contains a NUL character.")
     if size > LARGEST_VALUE:
         raise StateInvalid(
-            f"The value of {key!r} has {size} bytes as JSON; at most {LARGEST_VALUE} are kept."
+            f"The value of {key!r} has {size} bytes as JSON; the limit is {LARGEST_VALUE}."
         )
     return text
 
 
 def _must_have_text_keys(key: str, value: object) -> None:
-    """json.dumps turns 1 into "1" without a word; what comes back would not be what went in."""
+    """Raises StateInvalid for keys that are not text. json.dumps would silently turn 1 into "1", and the value read
+    would differ from the value written."""
     if isinstance(value, dict):
         for inner, item in value.items():
             if not isinstance(inner, str):
-                raise StateInvalid(f"The value of {key!r} has a key that is no text: {inner!r:.60}")
+                raise StateInvalid(
+                    f"The value of {key!r} has a key that is not text: {inner!r:.60}"
+                )
             _must_have_text_keys(key, item)
     elif isinstance(value, list | tuple):
         for item in value:

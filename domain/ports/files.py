@@ -1,4 +1,4 @@
-"""The folder that apps keep their files in."""
+"""The folder for the files of apps."""
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -8,22 +8,22 @@ from domain.model.file import StoredFile
 
 
 class FileFolder(Protocol):
-    """Names files by their places: paths within the folder, with "/". Never leaves the folder, and follows no links.
-    A file is removed in two steps: once it is out of its place, the store can be asked again, and the first step
-    undone."""
+    """Read and remove files by their places: paths within the folder, with "/". Implementations never leave the folder
+    and follow no links. A file is removed in two steps: after `set_aside` the store can be asked again, and `put_back`
+    undoes the step."""
 
     @abstractmethod
     def files(self) -> AsyncIterator[Sequence[StoredFile]]:
-        """All regular files, in batches; also what was set aside by a process that did not come back."""
+        """Iterate over all regular files in batches, including those that a dead process left set aside."""
 
     @abstractmethod
     async def set_aside(self, places: Collection[str]) -> Sequence[str]:
-        """Takes files out of their places; answers those that were there."""
+        """Take files out of their places; return the places that had a file."""
 
     @abstractmethod
     async def put_back(self, places: Collection[str]) -> None:
-        """Undoes `set_aside`; a place that has been filled meanwhile keeps what it has."""
+        """Undo `set_aside`; a place that has a new file keeps the new file."""
 
     @abstractmethod
     async def remove_aside(self, places: Collection[str]) -> None:
-        """Removes what was set aside, and the folders within that are empty then."""
+        """Remove files that were set aside, and folders that become empty."""

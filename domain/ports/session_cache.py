@@ -1,4 +1,4 @@
-"""Recognised sessions, kept for a moment so that not every request asks the store."""
+"""A short-lived cache of recognised sessions, so that not every request asks the store."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -11,12 +11,13 @@ from domain.model.state import Entries
 from domain.model.user import UserId
 
 Ticket = NewType("Ticket", int)
-"""A moment: what the store said after it is older than a change that the cache was told of since."""
+"""A point in time. The cache rejects data that was read from the store after it if the cache learned of a change since
+then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """One look into the cache. `put` demands it, so that nobody can ask the store first and the cache afterwards."""
+    """The result of one lookup. `put` requires it, so that nobody can ask the store first and the cache afterwards."""
 
     token: str
     found: SignedIn | None
@@ -26,30 +27,30 @@ class Lookup:
 class SessionCache(Protocol):
     @abstractmethod
     def look_up(self, token: str) -> Lookup:
-        """Find what was put under this token, unless it is older than the cache keeps or has been dropped."""
+        """Return the entry of this token, unless it has expired or was dropped."""
 
     @abstractmethod
     def put(self, signed_in: SignedIn, *, after: Lookup) -> None:
-        """Keep what the store answered after this lookup; not if the session or its account changed since then."""
+        """Store what the database returned after this lookup, unless the session or its account has changed since then."""
 
     @abstractmethod
     def ticket(self) -> Ticket:
-        """Take it before the unit of work that writes, and hand it to `renew_data`."""
+        """Return a ticket for `renew_data`. Take it before the unit of work that writes."""
 
     @abstractmethod
     def drop_sessions(self, session_ids: Sequence[SessionId]) -> None:
-        """From now on these are asked of the store."""
+        """Drop these sessions: the next lookup asks the store."""
 
     @abstractmethod
     def drop_user(self, user_id: UserId) -> None:
-        """From now on all sessions of the account are asked of the store."""
+        """Drop all sessions of the account: the next lookup asks the store."""
 
     @abstractmethod
     def renew_data(self, session_id: SessionId, data: Entries, *, ticket: Ticket) -> None:
-        """Replace the session's data by what was written after the ticket; drop the session if it changed since then,
-        because nobody knows which of the two writes was later. The session itself grows no younger in the cache."""
+        """Replace the session's data by the data written after the ticket. Drop the session if it changed since then,
+        because the order of the two writes is unknown. The entry's expiry stays the same."""
 
     @abstractmethod
     def renew_touched(self, touched: SignedIn) -> None:
-        """Replace the session, and its access token, by those that were just touched; user and data stay as they are.
-        The session grows no younger in the cache."""
+        """Replace the session and its access token by the touched ones; keep the user and data. The entry's expiry
+        stays the same."""

@@ -1,4 +1,4 @@
-"""Time and chance, each entering in one place."""
+"""Time and randomness."""
 
 from abc import abstractmethod
 from datetime import datetime
@@ -9,14 +9,14 @@ from uuid import UUID
 class Clock(Protocol):
     @abstractmethod
     def now(self) -> datetime:
-        """UTC, time-zone aware."""
+        """Return the time in UTC, time-zone aware."""
 
 
 class IdGenerator(Protocol):
     @abstractmethod
     def new_id(self) -> UUID:
-        """Unique; not secret."""
+        """Return a unique id; it is not secret."""
 
     @abstractmethod
     def new_secret(self) -> str:
-        """256 random bits as URL-safe text of 43 characters (ASVS 7.2.3)."""
+        """Return 256 random bits as URL-safe text of 43 characters (ASVS 7.2.3)."""

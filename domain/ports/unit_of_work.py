@@ -1,15 +1,19 @@
-"""All or nothing: what is read and written between two moments."""
+"""Units of work: reads and writes that succeed or fail together."""
 
 from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from domain.model.access_token import AccessTokenId
+from domain.model.load import Connections
 from domain.model.session import SessionId
 from domain.model.user import UserId
 from domain.ports.repositories import (
     AccessTokenRepository,
     FileRepository,
+    IdentityRepository,
+    KnownDeviceRepository,
+    ProviderTokenRepository,
     SessionRepository,
     StateRepository,
     UserRepository,
@@ -17,58 +21,47 @@ from domain.ports.repositories import (
 
 
 class UnitOfWork(Protocol):
-    @property
-    @abstractmethod
-    def users(self) -> UserRepository: ...
-
-    @property
-    @abstractmethod
-    def sessions(self) -> SessionRepository: ...
-
-    @property
-    @abstractmethod
-    def session_data(self) -> StateRepository[SessionId]: ...
-
-    @property
-    @abstractmethod
-    def access_tokens(self) -> AccessTokenRepository: ...
-
-    @property
-    @abstractmethod
-    def token_data(self) -> StateRepository[AccessTokenId]: ...
-
-    @property
-    @abstractmethod
-    def account_state(self) -> StateRepository[UserId]: ...
-
-    @property
-    @abstractmethod
-    def files(self) -> FileRepository: ...
+    users: UserRepository
+    identities: IdentityRepository
+    sessions: SessionRepository
+    provider_tokens: ProviderTokenRepository
+    known_devices: KnownDeviceRepository
+    session_data: StateRepository[SessionId]
+    access_tokens: AccessTokenRepository
+    token_data: StateRepository[AccessTokenId]
+    account_state: StateRepository[UserId]
+    files: FileRepository
 
     @abstractmethod
     async def commit(self) -> None:
-        """Keeps what was written. Whatever was not committed when the block ends is undone."""
+        """Save what was written. Everything that is not committed when the block ends is undone."""
 
 
 class UnitsOfWork(Protocol):
-    """Opens units of work. Each raises StoreUnavailable when the store does not answer."""
+    """Opens units of work. Both methods raise StoreUnavailable if the store does not respond."""
 
     @abstractmethod
     def reading(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """Never waits for a writer, and must not write."""
+        """Open a unit of work for reading. It never waits for a writer, and must not write."""
 
     @abstractmethod
     def writing(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """May write; what it reads with `locked` cannot change underneath it."""
+        """Open a unit of work that may write. Nobody else can change what it reads with `locked`."""
 
 
 class Store(Protocol):
-    """Whether the store can be used, for readiness."""
+    """The store's readiness."""
 
     @abstractmethod
     async def ping(self) -> None:
-        """Answers within 2 seconds or raises StoreUnavailable."""
+        """Return within 2 seconds or raise StoreUnavailable."""
 
     @abstractmethod
     async def pending_migrations(self) -> tuple[str, ...]:
-        """Revisions that the code has and the store has not; raises StoreUnavailable."""
+        """Return the revisions that the code has and the store lacks. Raises StoreUnavailable."""
+
+
+class ConnectionPool(Protocol):
+    @abstractmethod
+    def connections(self) -> Connections | None:
+        """Return how many connections are in use; None for a store without connections."""

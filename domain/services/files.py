@@ -1,4 +1,4 @@
-"""Files of accounts: how many bytes, for how long, and which may be removed."""
+"""Rules for the files of accounts: their quota, their lifetime, and which may be removed."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -30,8 +30,8 @@ class FileService:
     async def claim(
         self, files: FileRepository, user_id: UserId, sizes: Mapping[FileKey, int]
     ) -> None:
-        """Claim files under the account's lock, so that two claims cannot both use the same free bytes. A file that is
-        the account's already needs none. Raises FilesQuotaExceeded, UserNotFound (ASVS 5.2.4)."""
+        """Claim files under the account's lock, so that two claims cannot both use the same free bytes. A file that the
+        account has already claimed takes no more bytes. Raises FilesQuotaExceeded, UserNotFound (ASVS 5.2.4)."""
         used = await files.total(user_id, locked=True)
         more = sum(sizes.values())
         if used + more > self.policy.quota:
@@ -45,7 +45,7 @@ class FileService:
         return self.policy.unused_before(self.clock.now())
 
     def is_due(self, claim: FileClaim) -> bool:
-        """Return whether a use of the claim has to be written."""
+        """Return whether the claim's time of use must be written again."""
         return claim.used_at <= self.clock.now() - MARKED_EVERY
 
     def needed(
@@ -56,26 +56,31 @@ class FileService:
         sessions: Sequence[Session],
         kept: Iterable[Entries],
     ) -> Collection[FileKey]:
-        """Return which of one account's unused claims have to stay: a session that began before the last use is live, so
-        that an open tab may show the file, or one of the kept values names it (ASVS 14.2.7)."""
-        values = [entry.value for entries in kept for entry in entries.values()]
-        text = json.dumps(values, ensure_ascii=False)
+        """Return the keys of one account's unused claims that must stay. A claim stays if the account has a live
+        session older than the last use, because an open tab may show the file, or if a stored value names the file
+        (ASVS 14.2.7)."""
+        named = self.named(places, kept)
         began = min((session.created_at for session in sessions), default=None)
         return {
             claim.key
             for claim in claims
-            if (began is not None and began <= claim.used_at)
-            or (claim.key in places and is_named_in(places[claim.key], text))
+            if (began is not None and began <= claim.used_at) or claim.key in named
         }
 
-    def is_left(self, file: StoredFile) -> bool:
-        """Return whether the file is a leftover: a part of an upload or a file that was set aside, by a process that died,
-        or an empty file, which Gradio makes for each input."""
+    def named(self, places: Mapping[FileKey, str], kept: Iterable[Entries]) -> frozenset[FileKey]:
+        """Return the keys of the files that a stored value names."""
+        values = [entry.value for entries in kept for entry in entries.values()]
+        text = json.dumps(values, ensure_ascii=False)
+        return frozenset(key for key, place in places.items() if is_named_in(place, text))
+
+    def is_leftover(self, file: StoredFile) -> bool:
+        """Return whether the file is a leftover: a partial upload or a file set aside by a process that died, or an
+        empty file, which Gradio makes for each input."""
         is_part = file.is_aside or file.place.startswith(f"{UPLOADS}/") or not file.size
         return is_part and file.changed_at < self.clock.now() - LEFT
 
     def is_orphan(self, file: StoredFile) -> bool:
-        """Return whether a file without claims may be removed. Apps make files for themselves, so it has to be as old as an
-        unused claim."""
+        """Return whether a file without claims may be removed. Apps also make files for themselves, so the file must be
+        as old as an unused claim."""
         before = self.unused_before()
         return before is not None and not file.is_aside and file.changed_at < before

@@ -1,4 +1,4 @@
-"""Kept values: what may be kept, how much of it, and how two writers both keep their write."""
+"""Rules for stored values: what may be stored, how much, and how two concurrent writers both keep their writes."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -29,9 +29,9 @@ class StateService:
         changes: Changes,
         updates: Updates | None = None,
     ) -> Entries:
-        """Sets and removes the named keys, replaces the stored values of others by what their functions make of them, one
-        after the other (of None where there is none), and leaves the rest as it is; nobody writes in between. Answers all
-        values afterwards. The functions have to be pure and quick: others wait. Raises StateInvalid."""
+        """Set and remove the named keys, apply the update functions to the stored values (None if there is none), and
+        leave other keys unchanged; nobody writes in between. Return all values afterwards. The functions must be pure
+        and quick, because other writers wait. Raises StateInvalid."""
         for key, value in changes.items():
             if not isinstance(value, Removed):
                 encoded(checked_key(key), value)
@@ -70,5 +70,5 @@ def _must_fit(entries: Entries) -> None:
     total = sum(len(encoded(key, entry.value).encode()) for key, entry in entries.items())
     if total > LARGEST_TOTAL:
         raise StateInvalid(
-            f"Together the kept values have {total} bytes; at most {LARGEST_TOTAL} are kept."
+            f"All values together have {total} bytes as JSON; the limit is {LARGEST_TOTAL}."
         )

@@ -1,15 +1,15 @@
-"""The `gradioapp` command: what the operator types. A bare `gradioapp` serves."""
+"""The `gradioapp` command for operators. Without a subcommand, it serves."""
 
 import sys
 
 import typer
 
-from entrypoints.cli import check, db, serve, sessions, users, version
+from entrypoints.cli import backup, check, db, restore, serve, sessions, tokens, users, version
 from entrypoints.cli.program import Program
 
 app = typer.Typer(
     cls=Program,
-    help="Users, sign-in, sessions and persistence around a Gradio app. Without a command it serves.",
+    help="Users, sign-in, sessions and persistence around a Gradio app. Without a command, it starts the service.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -18,13 +18,16 @@ app.command("serve")(serve.serve)
 app.add_typer(db.app, name="db")
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(tokens.app, name="tokens")
 app.command("check")(check.check)
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
 app.command("version")(version.version)
 
 
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
-            # A name that the terminal cannot show is no reason to fail.
+            # The command must not fail because of a name that the terminal cannot show.
             reconfigure(errors="backslashreplace")
     app()

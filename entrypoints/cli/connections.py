@@ -1,4 +1,4 @@
-"""Bounds the number of connections, and chooses which one is closed to make room for a new one."""
+"""Limit the number of connections, and choose which one is closed to make room for a new one."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -6,6 +6,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import chain
 from typing import Final, Protocol
 
+from entrypoints.cli.reading import Reader, Readers
 from entrypoints.web.proxies import Proxies
 
 try:
@@ -14,59 +15,58 @@ except ImportError:  # pragma: no cover -- Windows, which has no such limit.
     resource = None  # type: ignore[assignment]
 
 ACCEPTED_AT_ONCE: Final = 32
-"""Connections that asyncio accepts in one turn of its loop. The cap can be exceeded by four times as many: the connections
-that are closed for them return their files three turns later."""
+"""Connections that asyncio accepts in one iteration of its loop. The cap can be exceeded by four times as many, because
+closed connections release their files three iterations later."""
 KEPT_FREE: Final = 300
-"""Files reserved for the database, the apps, the log and connections above the cap; half of all files where there are few."""
+"""Files reserved for the database, the apps, the log and connections above the cap; at most half of all files."""
 MOST: Final = 10_000
-"""Connections at most, whatever the limit of open files is."""
+"""Maximum number of connections, even if the limit of open files is higher."""
 
 
 def connections_of(files: int | None) -> int:
-    """Derive the cap on connections from the limit of open files; None is no limit."""
+    """Return the cap on connections for a limit of open files. None means no limit."""
     return MOST if files is None else min(MOST, max(files // 2, files - KEPT_FREE))
 
 
 def files_allowed() -> int | None:
-    """Read the limit of open files of this process; None is no limit."""
+    """Return the limit of open files of this process. None means no limit."""
     if resource is None:
         return None  # pragma: no cover
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if files == resource.RLIM_INFINITY else files
 
 
-class Connection(Protocol):
+class Connection(Reader, Protocol):
     group: str | None
     """Connections of one group share a cap: see `group_of`."""
 
     def is_unfinished(self) -> bool:
-        """Whether it can be closed without cutting a response: no request is complete, and no response waits to be read."""
-
-    def unsent(self) -> int:
-        """Count the bytes of responses that wait for the client to read."""
+        """Return whether the connection can be closed without cutting off a response: no request is complete, and no
+        response is unsent."""
 
     def drop(self, why: str) -> None:
-        """Close it at once; unsent bytes are lost."""
+        """Close the connection at once. Unsent bytes are lost."""
 
     def close(self, why: str) -> None:
-        """Close it after all bytes are sent."""
+        """Close the connection after all bytes are sent."""
 
 
 class Connections:
     """The table of open connections. Each one waits for a request's header, receives a request's body, or is being
-    answered. Connections in the first two states are closed to make room for new ones, the oldest first; a connection that
-    is being answered is never closed for another."""
+    answered. Connections in the first two states are closed to make room for new ones, the oldest first, and then those
+    whose clients read their response slowly. No other connection is closed for a new one."""
 
     def __init__(
         self, *, most: int, per_group: int, stall: float, now: Callable[[], float]
     ) -> None:
-        """`stall` is in seconds: the time limit for a header, and for a client that reads nothing of its response."""
+        """`stall` is in seconds: the time limit for a header, and the time for which a client may pause while it reads a
+        response."""
         self.most = most
         self.per_group = per_group
         self.stall = stall
         self._now = now
-        self._unread: dict[Connection, tuple[int, float]] = {}
-        """Every connection, with the number of unsent bytes and the time at which that number last changed."""
+        self._open: set[Connection] = set()
+        self._readers = Readers[Connection](stall=stall)
         self._groups: Counter[str] = Counter()
         self._waited_for: OrderedDict[Connection, float] = OrderedDict()
         """Connections that wait for a header, with the time at which the wait began, the oldest first."""
@@ -75,31 +75,33 @@ class Connections:
         """Connections that were refused and are not closed yet."""
 
     def __len__(self) -> int:
-        return len(self._unread)
+        return len(self._open)
 
     def admit(self, new: Connection) -> bool:
-        """Add a connection, and close another one if the cap is reached. False if none can be closed: the new one is not added."""
+        """Add a connection. If the cap is reached, close another one. Return False, without adding the new connection,
+        if none can be closed."""
         if new.group is not None and self._groups[new.group] >= self.per_group:
             is_admitted = self._makes_room(new.group)
         else:
             is_admitted = len(self) < self.most or self._makes_room(None)
         if is_admitted:
-            self._unread[new] = (0, self._now())
+            self._open.add(new)
             if new.group is not None:
                 self._groups[new.group] += 1
             self.waits(new)
         return is_admitted
 
     def waits(self, one: Connection) -> None:
-        """Note that it waits for a header, or for the rest of a body that was answered before it was complete."""
+        """Record that the connection waits for a header, or for the rest of a body whose response is already
+        complete."""
         self._arriving.pop(one, None)
-        if one in self._unread:
+        if one in self._open:
             self._waited_for.setdefault(one, self._now())
 
     def arrives(self, one: Connection) -> None:
-        """Note that its header is complete and its body is not. The gate limits the time of bodies."""
+        """Record that the header is complete and the body is not. The gate limits the time of bodies."""
         self._waited_for.pop(one, None)
-        if one in self._unread:
+        if one in self._open:
             self._arriving.setdefault(one)
 
     def is_answered(self, one: Connection) -> None:
@@ -108,46 +110,46 @@ class Connections:
 
     def is_gone(self, one: Connection) -> None:
         self.is_answered(one)
-        if self._unread.pop(one, None) is not None and one.group is not None:
+        if one not in self._open:
+            return
+        self._open.remove(one)
+        self._readers.forget(one)
+        if one.group is not None:
             self._groups[one.group] -= 1
             if not self._groups[one.group]:
                 del self._groups[one.group]
 
     def free(self, count: int) -> None:
-        """Close up to `count` of the oldest unfinished connections: the process has no file left, whatever the cap is."""
+        """Close up to `count` of the oldest unfinished connections. Called when the process has no free file, even
+        below the cap."""
         for _ in range(count):
             if not self._makes_room(None):
                 return
 
     def close_stalled(self) -> None:
-        """Close the connections that have waited too long for a header, or for a client that does not read."""
-        too_old = self._now() - self.stall
+        """Close the connections that have waited too long for a header, or for a client that hardly reads. To be called from
+        time to time."""
+        now = self._now()
+        too_old = now - self.stall
         while self._waited_for:
             one, since = next(iter(self._waited_for.items()))
             if since > too_old:
                 break
             del self._waited_for[one]
             one.close("no_request_in_time")
-        for one in [one for one in self._unread if self._has_stopped_reading(one, too_old)]:
+        for one in [one for one in self._open if not self._readers.look(one, now)]:
             self._drop(one, "response_not_read")
 
-    def _has_stopped_reading(self, one: Connection, too_old: float) -> bool:
-        unsent, (before, since) = one.unsent(), self._unread[one]
-        if unsent == before and unsent:
-            return since <= too_old
-        if unsent != before:
-            self._unread[one] = (unsent, self._now())
-        return False
-
     def _makes_room(self, group: str | None) -> bool:
-        for one in self._unfinished():
+        for one in chain(self._unfinished(), self._readers.slow()):
             if group is None or one.group == group:
                 self._drop(one, "made_room")
                 return True
         return False
 
     def _unfinished(self) -> Iterator[Connection]:
-        """The oldest first; connections without a complete header before those that are receiving a body."""
+        """Yield the unfinished connections: first those without a complete header, then those that receive a body, each
+        the oldest first."""
         return (one for one in chain(self._waited_for, self._arriving) if one.is_unfinished())
 
     def _drop(self, one: Connection, why: str) -> None:
@@ -156,9 +158,9 @@ class Connections:
 
 
 def group_of(peer: str, proxies: Proxies) -> str | None:
-    """Name what the cap per address counts: the IPv4 address, or the /64 network of an IPv6 address, since one client owns
-    all addresses of its /64. None for a trusted proxy, which carries the connections of all clients, and for a peer without
-    an address."""
+    """Return the group for the cap per address: the IPv4 address, or the /64 network of an IPv6 address, because one
+    client owns all addresses of its /64. None for a trusted proxy, which has the connections of all clients, and for a
+    peer without an address."""
     if not peer or proxies.is_trusted(peer):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs."""
+"""Print the results of commands: tables for people, JSON for programs."""
 
 import json
 from collections.abc import Sequence
@@ -21,3 +21,12 @@ def print_json(value: Any) -> None:
 
 def minute(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def counted_tokens(tokens: int) -> str:
+    return "1 access token" if tokens == 1 else f"{tokens} access tokens"
+
+
+def megabytes(size: int) -> str:
+    """Return a number of bytes for people. A megabyte is 1,048,576 bytes."""
+    return f"{size / 1024**2:.1f} MB"

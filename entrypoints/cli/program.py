@@ -1,4 +1,4 @@
-"""How the command answers: `serve` where no command is named, and one line for whatever goes wrong."""
+"""Run `serve` if no command is named, and print each error in one line."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,15 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 USE: Final = 2
-"""Exit code for what was typed or set wrong."""
+"""Exit code for wrong arguments or settings."""
 REFUSED: Final = 1
-"""Exit code for what was understood and refused."""
+"""Exit code for a valid command that is refused or fails."""
 
 _HELP: Final = {"--help"}
 
 
 class Fault(Exception):
-    """Something the person at the command line can put right; one line each."""
+    """Errors that the operator can correct, one line each."""
 
     def __init__(self, *lines: str, code: int = USE) -> None:
         self.lines = lines
@@ -26,7 +26,7 @@ class Fault(Exception):
 
 
 class Program(TyperGroup):
-    """The whole command. Never a traceback for what was typed, set, or is unreachable."""
+    """The `gradioapp` command. Prints no traceback for wrong arguments, wrong settings or an unreachable database."""
 
     def main(
         self,
@@ -49,28 +49,35 @@ class Program(TyperGroup):
                 **extra,
             )
         except Abort:
-            sys.exit(_say("Stopped: nothing was changed.", code=130))
+            sys.exit(_print_error("Stopped. Nothing was changed.", code=130))
         except TyperException as error:
-            sys.exit(_say(_misuse(error), code=USE))
+            sys.exit(_print_error(_misuse(error), code=USE))
         except Exception as error:
             fault = _fault(error)
             if fault is None:
                 raise
-            sys.exit(_say(*fault.lines, code=fault.code))
+            sys.exit(_print_error(*fault.lines, code=fault.code))
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _say(*lines: str, code: int) -> int:
+def _print_error(*lines: str, code: int) -> int:
+    """Print the lines to standard error, and return the exit code."""
     for line in lines:
         typer.echo(" ".join(line.split()), err=True)
     return code
 
 
 def _with_command(args: Sequence[str]) -> list[str]:
-    """`gradioapp --port 9000` is `gradioapp serve --port 9000`."""
+    """Add the default command: `gradioapp --port 9000` means `gradioapp serve --port 9000`."""
     if not args or (args[0].startswith("-") and args[0] not in _HELP | {"--version"}):
-        return ["serve", *args]
-    return ["version", *args[1:]] if args[0] == "--version" else list(args)
+        return _without_those_of_apps(["serve", *args])
+    return ["version", *args[1:]] if args[0] == "--version" else _without_those_of_apps(args)
+
+
+def _without_those_of_apps(typed: Sequence[str]) -> list[str]:
+    """Leave out what stands after `--`: those are the arguments of the apps."""
+    is_for_apps = typed[0] in {"serve", "check"} and "--" in typed
+    return list(typed[: typed.index("--")] if is_for_apps else typed)
 
 
 def _misuse(error: TyperException) -> str:
@@ -89,9 +96,10 @@ def _misuse(error: TyperException) -> str:
 
 
 def _fault(error: Exception) -> Fault | None:
-    """The error in words for the person at the command line; None for a bug of ours."""
+    """Return the error in words for the operator, or None for a bug of ours."""
     from alembic.util import CommandError
 
+    from adapters.sql.ownership import NotOurDatabase
     from application.settings import SettingsInvalid
     from domain.errors import DomainError, StoreUnavailable
 
@@ -100,8 +108,10 @@ def _fault(error: Exception) -> Fault | None:
             return error
         case SettingsInvalid():
             return Fault(*error.faults)
+        case NotOurDatabase():
+            return Fault(str(error))
         case StoreUnavailable():
-            return Fault(f"The database does not answer: {cause_of(error)}", code=REFUSED)
+            return Fault(f"The database is unavailable: {cause_of(error)}", code=REFUSED)
         case DomainError():
             return Fault(error.sentence, code=REFUSED)
         case CommandError():
@@ -116,7 +126,7 @@ def _fault(error: Exception) -> Fault | None:
 
 
 def cause_of(error: Exception) -> str:
-    """The first line of what the database's own library said: it names no password."""
+    """Return the first line of the database library's message, which contains no password."""
     cause = error.__cause__
     original = getattr(cause, "orig", None) or cause
     lines = str(original or "").strip().splitlines()

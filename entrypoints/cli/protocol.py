@@ -1,10 +1,10 @@
-"""uvicorn's HTTP/1.1 protocol with bounds: a client cannot hold a connection without sending a request or reading its
+"""uvicorn's HTTP/1.1 protocol with limits: a client cannot keep a connection without sending a request or reading the
 response."""
 
 import asyncio
 import json
 import logging
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -14,13 +14,13 @@ from entrypoints.web.proxies import Proxies
 from entrypoints.web.summary import CONNECTIONS
 
 log: Final = logging.getLogger(CONNECTIONS)
-"""A log handler counts its records and writes a summary: see `entrypoints/web/summary.py`."""
+"""A log handler counts its records and logs a summary: see `entrypoints/web/summary.py`."""
 
 LINGER: Final = 1.0
-"""Seconds that a refused connection stays open. Closing it while the request is still arriving resets it, and the client
-may never read the 503."""
+"""Seconds for which a refused connection stays open. Closing it while the request is arriving would reset it, and the
+client might not read the 503."""
 LINGERING: Final = 32
-"""Refused connections that stay open at the same time; further ones are closed at once."""
+"""Refused connections that stay open at once. Further ones are closed immediately."""
 
 _DETAIL: Final = json.dumps(
     {
@@ -41,8 +41,24 @@ REFUSAL: Final = (
 )
 
 
+class Written:
+    """A transport that counts the bytes that are written to it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self.size += len(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class BoundedProtocol(H11Protocol):
-    """Tells the table of connections at each step whether it waits for a header, receives a body or is being answered."""
+    """Records each change of its state in the table of connections: waiting for a header, receiving a body, or being
+    answered."""
 
     transport: asyncio.Transport
 
@@ -52,22 +68,24 @@ class BoundedProtocol(H11Protocol):
         self.proxies = proxies
         self.group: str | None = None
         self._is_refused = False
+        self._written: Written | None = None
 
-    # What the event loop calls
+    # Called by the event loop
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         peer = transport.get_extra_info("peername")
         self.group = group_of(peer[0] if isinstance(peer, tuple) else "", self.proxies)
         self.transport = transport
         if self.table.admit(self):
-            super().connection_made(transport)
+            self._written = Written(transport)
+            super().connection_made(cast("asyncio.Transport", self._written))
         else:
             self._refuse()
 
     def data_received(self, data: bytes) -> None:
         if not self._is_refused:
             super().data_received(data)
-            self._tell()
+            self._update_table()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._is_refused:
@@ -76,13 +94,13 @@ class BoundedProtocol(H11Protocol):
             self.table.is_gone(self)
             super().connection_lost(exc)
 
-    # What a response calls
+    # Called at the end of a response
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._tell()
+        self._update_table()
 
-    # What the table of connections asks
+    # Called by the table of connections
 
     def is_unfinished(self) -> bool:
         if self.transport.is_closing() or self.unsent():
@@ -93,6 +111,9 @@ class BoundedProtocol(H11Protocol):
     def unsent(self) -> int:
         return self.transport.get_write_buffer_size()
 
+    def sent(self) -> int:
+        return 0 if self._written is None else self._written.size - self.unsent()
+
     def drop(self, why: str) -> None:
         log.warning(why)
         self.transport.abort()
@@ -102,7 +123,7 @@ class BoundedProtocol(H11Protocol):
             log.info(why)
             self.transport.close()
 
-    def _tell(self) -> None:
+    def _update_table(self) -> None:
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
             self.table.waits(self)

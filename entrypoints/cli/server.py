@@ -1,49 +1,50 @@
-"""uvicorn as we run it, and what it says to the person who started it once it really listens."""
+"""Configure and run uvicorn, and print the service's address once it listens."""
 
 import asyncio
-import gc
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.synchronize import Event
 from typing import Any, Final, cast
 
 import typer
 import uvicorn
 
-from application.container import build
-from application.settings import Settings, load
-from application.use_cases.users import SAMPLE_PASSWORD, SAMPLE_USERS
+from application.settings import Settings
+from application.use_cases import UseCases
+from application.use_cases.sample_users import SAMPLE_PASSWORD, SAMPLE_USERS
 from domain.errors import StoreUnavailable
+from entrypoints import event_loop
 from entrypoints.cli.connections import (
     ACCEPTED_AT_ONCE,
     Connections,
     connections_of,
     files_allowed,
 )
-from entrypoints.cli.operating import address, let_go
+from entrypoints.cli.memory import tune_memory
+from entrypoints.cli.operating import address
 from entrypoints.cli.protocol import BoundedProtocol
 from entrypoints.cli.serve import BACKLOG
+from entrypoints.cli.startup import Startup
 from entrypoints.web.proxies import Proxies
 
 GRACE: Final = 10
-"""Seconds that open requests have at the end; the whole stop takes at most 12."""
-
-GARBAGE_AFTER: Final = 20_000
-"""New lists and objects until garbage is looked for. With Python's 700 half the time of reading a large body goes into
-walking what has just been read of it."""
+"""Seconds that open requests get at shutdown. The whole shutdown takes at most 12."""
 
 
 def configured(app: Any, **more: Any) -> uvicorn.Config:
-    """Logs, proxy headers and the server's name are the gate's business; see `entrypoints/web`."""
+    """Return uvicorn's configuration. `app` is a Service, or with `factory` the name of a function that makes one.
+    Logs, proxy headers and the Server header are handled by the gate; see `entrypoints/web`."""
     return uvicorn.Config(
         app,
+        loop=event_loop.NAME,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         date_header=True,
-        # No address speaks WebSocket, and a connection that becomes one would escape its bounds.
+        # No address accepts WebSockets, and our limits would not apply to them.
         ws="none",
         backlog=ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=GRACE,
@@ -53,30 +54,27 @@ def configured(app: Any, **more: Any) -> uvicorn.Config:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """Goes to a child process while reloading, so it has to be picklable there."""
+    """Prints the service's address, and once the sample users and the setup link. It must be picklable, because a
+    reloading server sends it to a child process."""
 
     settings: Settings
-    offer_setup: Callable[[], Awaitable[str | None]]
+    is_made: Event | None = None
+    """Set after the first announcement, in all processes. None for a server that does not reload."""
 
-    async def make(self) -> None:
+    async def make(self, use_cases: UseCases | None) -> None:
+        """`use_cases` is None for a service that could not be built."""
         here = address(self.settings)
         typer.echo(f"Serving at {here} (Ctrl+C stops)")
+        if use_cases is None or (self.is_made is not None and self.is_made.is_set()):
+            return
         if self.settings.sample_users:
             emails = " and ".join(email for email, _ in SAMPLE_USERS)
             typer.echo(f"Sample users: {emails}, password {SAMPLE_PASSWORD}")
-        if token := await self.offer_setup():
-            typer.echo("There is no admin yet. This link, good for 15 minutes, makes the first:")
+        if token := await use_cases.offer_setup():
+            typer.echo("There is no admin yet. Open this link within 15 minutes to make one:")
             typer.echo(f"  {here}/setup?token={token}")
-
-
-async def offer_setup_anew() -> str | None:
-    """From what the environment says now: for a process that did not build the container itself."""
-    container = build(load())
-    try:
-        token: str | None = await container.use_cases().offer_setup()
-        return token
-    finally:
-        await let_go(container)
+        if self.is_made is not None:
+            self.is_made.set()
 
 
 class Server(uvicorn.Server):
@@ -85,24 +83,28 @@ class Server(uvicorn.Server):
         self.announcement = announcement
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._bound(asyncio.get_running_loop())
+        self._limit_connections(asyncio.get_running_loop())
+        # Before uvicorn listens. Raises Fault.
+        self.lifespan.startup = partial(self._started, self.lifespan.startup)
         await super().startup(sockets)
         for listener in sockets or ():
-            listener.listen(
-                BACKLOG
-            )  # uvicorn has one number for this and for what is accepted at once.
-        # Code and routes stay for good: without this, each collection of garbage walks all of them.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(GARBAGE_AFTER, *gc.get_threshold()[1:])
+            # uvicorn has one setting for the queue's length and for the connections accepted at once.
+            listener.listen(BACKLOG)
+        tune_memory()
         try:
-            await self.announcement.make()
+            await self.announcement.make(self.config.loaded_app.use_cases)
         except StoreUnavailable:
-            typer.echo("The database does not answer.", err=True)
+            typer.echo("The database is unavailable.", err=True)
 
-    def _bound(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Replace uvicorn's protocol by ours. Here and not in the configuration, which a reloading server sends to another
-        process."""
+    async def _started(self, startup: Callable[[], Awaitable[None]]) -> None:
+        await startup()
+        served = self.config.loaded_app
+        if isinstance(served, Startup):
+            served.must_have_started()
+
+    def _limit_connections(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Replace uvicorn's protocol by ours. This cannot be in the configuration, which a reloading server sends to
+        another process."""
         settings = self.announcement.settings
         most = connections_of(files_allowed())
         table = Connections(
@@ -126,8 +128,8 @@ async def _sweep(table: Connections) -> None:
 def _make_room(
     table: Connections, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
 ) -> None:
-    """Close an unfinished connection when asyncio cannot accept another one for want of files: an app may have more files
-    open than were reserved."""
+    """Close an unfinished connection if asyncio cannot accept another one because the process has no free file: an app
+    may have opened more files than are reserved."""
     if context.get("message") == "socket.accept() out of system resource":
         table.free(1)
     loop.default_exception_handler(context)

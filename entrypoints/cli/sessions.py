@@ -1,4 +1,4 @@
-"""`gradioapp sessions`: who is signed in where, and ending that."""
+"""`gradioapp sessions`: list and end sessions."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
@@ -9,30 +9,32 @@ from domain.errors import SessionNotFound
 from domain.model.session import Session, SessionId
 from domain.model.user import User
 from entrypoints.cli.operating import OPERATOR, operate
-from entrypoints.cli.output import minute, print_json, print_table
+from entrypoints.cli.output import counted_tokens, minute, print_json, print_table
 from entrypoints.cli.program import REFUSED, Fault
-from entrypoints.cli.users import find_user
+from entrypoints.cli.users import KeepTokens, find_user
 
 if TYPE_CHECKING:
     from application.use_cases import UseCases
+    from application.use_cases.sessions import Ended
 
-app = typer.Typer(help="See who is signed in, and end it.")
+app = typer.Typer(help="List and end sessions.")
 
 _PAGE: Final = 500
-_NOTICED: Final = "A running service notices within seconds."
+_NOTICED: Final = "A running service notices this within seconds."
 
 
 @app.command("list")
 def list_(
-    email: Annotated[str | None, typer.Argument(metavar="[EMAIL]", help="Only theirs.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,  # noqa: FBT002 -- An option.
+    email: Annotated[
+        str | None, typer.Argument(metavar="[EMAIL]", help="Only the sessions of this account.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 -- An option.
 ) -> None:
-    """List the sessions of everybody, or of one account."""
+    """List the sessions of all accounts, or of one account."""
 
     async def work(use_cases: "UseCases") -> list[tuple[Session, User]]:
-        await (
-            use_cases.purge_sessions()
-        )  # Else those past their end were listed until the next hour.
+        # Otherwise expired sessions would be listed until the next hourly purge.
+        await use_cases.purge_sessions()
         if email is None:
             return await _all(use_cases)
         user = await find_user(use_cases, email)
@@ -61,7 +63,7 @@ def list_(
 @app.command()
 def end(
     session_id: Annotated[
-        UUID, typer.Argument(metavar="ID", help="As gradioapp sessions list shows it.")
+        UUID, typer.Argument(metavar="ID", help="The id that gradioapp sessions list shows.")
     ],
 ) -> None:
     """End one session."""
@@ -78,20 +80,25 @@ def end(
 
 @app.command("end-all")
 def end_all(
-    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Whose sessions.")],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The account's e-mail address.")],
+    keep_tokens: KeepTokens = False,  # noqa: FBT002 -- An option.
 ) -> None:
-    """End all sessions of an account."""
+    """End everything of an account: all its sessions, and its access tokens."""
 
-    async def work(use_cases: "UseCases") -> int:
+    async def work(use_cases: "UseCases") -> "Ended":
         user = await find_user(use_cases, email)
-        return await use_cases.revoke_all_sessions(OPERATOR, user.id)
+        return await use_cases.revoke_all_sessions(
+            OPERATOR, user.id, revokes_tokens=not keep_tokens
+        )
 
-    typer.echo(f"Ended {_count(operate(work))}. {_NOTICED}")
+    ended = operate(work)
+    revoked = f" Revoked {counted_tokens(ended.tokens)}." if ended.tokens else ""
+    typer.echo(f"Ended {_count(ended.sessions)}.{revoked} {_NOTICED}")
 
 
 @app.command()
 def purge() -> None:
-    """Remove sessions that are past their end; the service does it by itself once an hour."""
+    """Remove expired sessions. A running service does this once an hour."""
 
     async def work(use_cases: "UseCases") -> int:
         return await use_cases.purge_sessions()

@@ -1,24 +1,28 @@
-"""`gradioapp users`: accounts, as the operator makes and changes them."""
+"""`gradioapp users`: create, list and change accounts."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from domain.errors import UserNotFound
+from domain.errors import NotAllowed, UserNotFound
 from domain.model.user import User, canonical_email, checked_role, checked_roles
 from entrypoints.cli.operating import OPERATOR, address, operate, settings_now
-from entrypoints.cli.output import minute, print_json, print_table
+from entrypoints.cli.output import counted_tokens, minute, print_json, print_table
 from entrypoints.cli.program import REFUSED, Fault
 
 if TYPE_CHECKING:
     from application.use_cases import UseCases
+    from application.use_cases.sessions import Ended
 
-app = typer.Typer(help="Make and change accounts.")
+app = typer.Typer(help="Create, list and change accounts.")
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The account's e-mail address.")]
-Role = Annotated[str, typer.Argument(metavar="ROLE", help="Such as admin, or a role of your own.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Role = Annotated[str, typer.Argument(metavar="ROLE", help="admin, or a role of your own.")]
+KeepTokens = Annotated[
+    bool, typer.Option("--keep-tokens", help="Do not revoke the account's access tokens.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _PAGE: Final = 500
 
@@ -26,10 +30,10 @@ _PAGE: Final = 500
 @app.command()
 def create(
     email: Email,
-    role: Annotated[list[str], typer.Option("--role", help="May be repeated.")] = [],  # noqa: B006 -- typer copies it.
-    name: Annotated[str, typer.Option("--name", help="Shown in greetings.")] = "",
+    role: Annotated[list[str], typer.Option("--role", help="A role. May be repeated.")] = [],  # noqa: B006 -- typer copies it.
+    name: Annotated[str, typer.Option("--name", help="The name to show.")] = "",
 ) -> None:
-    """Make an account. The password is asked for, or read from standard input."""
+    """Create an account. The command asks for the password, or reads it from standard input."""
     canonical, roles = canonical_email(email), checked_roles(role)
     password = _new_password(f"users create {canonical}")
 
@@ -40,7 +44,7 @@ def create(
         return made, await use_cases.offer_setup() is not None
 
     user, needs_admin = operate(work)
-    typer.echo(f"Made {user.email} ({user.name}), {_roles(user)}.")
+    typer.echo(f"Created {user.email} ({user.name}), {_roles(user)}.")
     if needs_admin:
         typer.echo(f"There is no admin yet. Type: gradioapp users grant {user.email} admin")
     typer.echo(
@@ -91,7 +95,7 @@ def show(email: Email, as_json: AsJson = False) -> None:  # noqa: FBT002 -- An o
         "Name": user.name,
         "Roles": ", ".join(sorted(user.roles)) or "-",
         "State": _state(user),
-        "Made": f"{minute(user.created_at)} UTC",
+        "Created": f"{minute(user.created_at)} UTC",
         "Changed": f"{minute(user.updated_at)} UTC",
         "Sessions": str(sessions),
         "Id": str(user.id),
@@ -101,43 +105,47 @@ def show(email: Email, as_json: AsJson = False) -> None:  # noqa: FBT002 -- An o
 
 
 @app.command("set-password")
-def set_password(email: Email) -> None:
-    """Set a new password; the account's sessions end. It is asked for, or read from standard input."""
+def set_password(email: Email, keep_tokens: KeepTokens = False) -> None:  # noqa: FBT002 -- An option.
+    """Set a new password, and end the account's sessions and access tokens. The command asks for the password, or reads
+    it from standard input."""
     canonical = canonical_email(email)
     operate(lambda use_cases: find_user(use_cases, canonical))
     password = _new_password(f"users set-password {canonical}")
 
-    async def work(use_cases: "UseCases") -> None:
+    async def work(use_cases: "UseCases") -> "Ended":
         user = await find_user(use_cases, canonical)
-        await use_cases.set_password(OPERATOR, user.id, password)
+        return await use_cases.set_password(
+            OPERATOR, user.id, password, revokes_tokens=not keep_tokens
+        )
 
-    operate(work)
-    typer.echo(f"{canonical} has a new password, and no session any more.")
+    ended = operate(work)
+    revoked = f" Revoked {counted_tokens(ended.tokens)}." if ended.tokens else ""
+    typer.echo(f"{canonical} has a new password. All its sessions have ended.{revoked}")
 
 
 @app.command()
 def enable(email: Email) -> None:
-    """Let a disabled account sign in again."""
+    """Allow a disabled account to sign in again."""
 
     async def work(use_cases: "UseCases") -> User:
         return await use_cases.enable_user(OPERATOR, (await find_user(use_cases, email)).id)
 
-    typer.echo(f"{operate(work).email} may sign in.")
+    typer.echo(f"{operate(work).email} can sign in again.")
 
 
 @app.command()
 def disable(email: Email) -> None:
-    """Keep an account from signing in; its sessions end."""
+    """Disable an account: it can no longer sign in, and its sessions and access tokens end."""
 
     async def work(use_cases: "UseCases") -> User:
         return await use_cases.disable_user(OPERATOR, (await find_user(use_cases, email)).id)
 
-    typer.echo(f"{operate(work).email} may not sign in, and has no session any more.")
+    typer.echo(f"{operate(work).email} can no longer sign in. All its sessions have ended.")
 
 
 @app.command()
 def grant(email: Email, role: Role) -> None:
-    """Give an account a role."""
+    """Grant a role to an account."""
     wanted = checked_role(role)
 
     async def work(use_cases: "UseCases") -> User:
@@ -149,7 +157,7 @@ def grant(email: Email, role: Role) -> None:
 
 @app.command()
 def revoke(email: Email, role: Role) -> None:
-    """Take a role from an account."""
+    """Revoke a role of an account."""
     unwanted = checked_role(role)
 
     async def work(use_cases: "UseCases") -> User:
@@ -161,18 +169,59 @@ def revoke(email: Email, role: Role) -> None:
     typer.echo(f"{user.email} has {_roles(user)}.")
 
 
+@app.command("break-glass")
+def break_glass(
+    email: Email,
+    remove: Annotated[  # noqa: FBT002 -- An option.
+        bool, typer.Option("--remove", help="Take the mark from the account.")
+    ] = False,
+) -> None:
+    """Let this admin, and nobody else, use a password where GRADIOAPP_PASSWORD_SIGN_IN is off."""
+
+    async def work(use_cases: "UseCases") -> User:
+        user = await find_user(use_cases, email)
+        try:
+            return await use_cases.mark_break_glass(OPERATOR, user.id, is_marked=not remove)
+        except NotAllowed as error:
+            raise Fault(error.sentence, code=REFUSED) from error
+
+    user = operate(work)
+    if remove:
+        typer.echo(f"{user.email} is no break-glass account any more.")
+    else:
+        typer.echo(
+            f"{user.email} is the only account that may use its password where passwords are switched off. "
+            f"Its page is {address(settings_now())}/login?with=password"
+        )
+
+
+@app.command()
+def unlink(email: Email) -> None:
+    """Remove an account's links to identity providers. Its next sign-in there links it again."""
+
+    async def work(use_cases: "UseCases") -> int:
+        user = await find_user(use_cases, email)
+        return await use_cases.unlink_identities(OPERATOR, user.id)
+
+    removed = operate(work)
+    typer.echo(f"Removed {'1 link' if removed == 1 else f'{removed} links'} to identity providers.")
+
+
 async def find_user(use_cases: "UseCases", email: str) -> User:
-    """Raises Fault, naming the address and how to see those that exist."""
+    """Return the account. Raises Fault if there is none with this e-mail."""
     try:
         return await use_cases.find_user(OPERATOR, email)
     except UserNotFound as error:
         raise Fault(
-            f"There is no user {canonical_email(email)}. Type: gradioapp users list", code=REFUSED
+            f"There is no user {canonical_email(email)}. To see all users, type: gradioapp users list. "
+            f"To add one, type: gradioapp users create EMAIL",
+            code=REFUSED,
         ) from error
 
 
 def _new_password(command: str) -> str:
-    """Typed twice and hidden at a terminal; else one line of standard input. Never an argument: others see those."""
+    """Ask for a password twice, hidden, or read a line of standard input if it is not a terminal. It is never an
+    argument, because other users of the machine can see arguments."""
     if sys.stdin.isatty():
         password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
         return password
@@ -182,7 +231,7 @@ def _new_password(command: str) -> str:
         raise Fault("The password on standard input is not UTF-8.") from error
     if not line:
         raise Fault(
-            f"There is no password on standard input. Type at a terminal, or: gradioapp {command} < FILE"
+            f"There is no password on standard input. Use a terminal, or type: gradioapp {command} < FILE"
         )
     return line.removesuffix("\n").removesuffix("\r")
 
@@ -196,6 +245,8 @@ def _roles(user: User) -> str:
 def _state(user: User) -> str:
     if not user.is_active:
         return "disabled"
+    if user.is_break_glass:
+        return "break-glass"
     return "active" if user.password_hash is not None else "no password"
 
 
@@ -207,6 +258,7 @@ def _as_json(user: User) -> dict[str, Any]:
         "roles": sorted(user.roles),
         "is_active": user.is_active,
         "has_password": user.password_hash is not None,
+        "is_break_glass": user.is_break_glass,
         "created_at": user.created_at.isoformat(),
         "updated_at": user.updated_at.isoformat(),
     }

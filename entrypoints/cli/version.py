@@ -1,4 +1,4 @@
-"""`gradioapp version`."""
+"""`gradioapp version`: print versions."""
 
 import platform
 from importlib.metadata import PackageNotFoundError
@@ -8,13 +8,14 @@ import typer
 
 
 def version() -> None:
-    """Say which version this is, of what on what."""
+    """Print the versions of gradioapp, Gradio and Python."""
     typer.echo(
-        f"gradioapp {_version('gradioapp')} (Gradio {_version('gradio')}, Python {platform.python_version()})"
+        f"gradioapp {installed('gradioapp')} (Gradio {installed('gradio')}, Python {platform.python_version()})"
     )
 
 
-def _version(distribution: str) -> str:
+def installed(distribution: str) -> str:
+    """Return the version of a distribution."""
     try:
         return version_of(distribution)
     except PackageNotFoundError:

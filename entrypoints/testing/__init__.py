@@ -1,4 +1,4 @@
-"""The test kit for authors: an app as it is served, signed-in people who use it, no server and no network."""
+"""The test kit for authors: serve an app and use it as signed-in people, without a server and a network."""
 
 from entrypoints.testing.events import File
 from entrypoints.testing.people import Person

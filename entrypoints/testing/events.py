@@ -1,4 +1,4 @@
-"""An app's events by their api_name: inputs and outputs as `gradio_client` sends and hands them out."""
+"""Find an app's events by their api_name, and convert inputs and outputs as `gradio_client` does."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ from typing import Any
 from gradio.block_function import BlockFunction
 from gradio_client import utils  # type: ignore[import-untyped]
 
-from entrypoints.ui.mounting import Mounted
+from entrypoints.testing.inputs import advice_on
+from entrypoints.ui.mounted import Mounted
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One of the service's: uploaded, or the output of an event; an input of the next as it is."""
+    """A file on the server, either uploaded or from an event's outputs. It can be an input of the next event."""
 
     path: str
-    """On the server."""
+    """The path on the server."""
     name: str
 
     def as_input(self) -> dict[str, Any]:
@@ -34,7 +35,7 @@ class Event:
     number: int
     fn: BlockFunction
     parameters: Sequence[Mapping[str, Any]]
-    """Those that a client sees, as the API's description has them."""
+    """The parameters that clients see, as in the API description."""
 
     def __str__(self) -> str:
         names = [
@@ -44,15 +45,23 @@ class Event:
         return f"/{self.fn.api_name}({', '.join(names)})"
 
     def data(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
-        """In the order of the components, with None for those that the server fills in. Raises TypeError."""
+        """Return the inputs in the order of the components, with None for those that the server fills in. Raises
+        TypeError."""
         values = iter(self._filled_in(inputs, named))
+        names = iter(str(p["parameter_name"]) for p in self.parameters)
         return [
-            None if block.skip_api else _with_files_as_sent(next(values))
+            None if block.skip_api else self._sent(next(names), next(values))
             for block in self.fn.inputs
         ]
 
+    def _sent(self, name: str, value: Any) -> Any:
+        """Raises TypeError."""
+        if advice := advice_on(value, besides=File):
+            raise TypeError(f"{self}: {name} {advice}")
+        return _with_files_as_sent(value)
+
     def outputs(self, data: Sequence[Any]) -> Any:
-        """One as itself, several as a tuple, none as None."""
+        """Return one output as itself, several as a tuple, and none as None."""
         shown = [
             _with_files_as_found(value)
             for value, block in zip(data, self.fn.outputs, strict=False)
@@ -81,7 +90,7 @@ class Event:
 
 
 class Events:
-    """Of the pages of authors, and of ours by their titles."""
+    """The events of all pages."""
 
     def __init__(self, pages: Sequence[Mounted], *, authors: Sequence[Mounted]) -> None:
         self._pages = pages
@@ -97,16 +106,25 @@ class Events:
         raise LookupError(f"There is no page {title!r}. There are: {titles}.")
 
     def find(self, api_name: str, *, on: str | None) -> Event:
-        """On the page of that title, else on any of an author. Raises LookupError."""
+        """Find an event on the page with the title `on`, or on any author's page if it is None. Raises LookupError, and
+        TypeError if this is no name."""
+        if not isinstance(api_name, str):
+            kind = type(api_name).__name__
+            raise TypeError(
+                f'call() takes the api_name of an event, as in call("/name"), not {kind}.'
+            )
         pages = self.authors if on is None else [self.page(on)]
         there = [event for event in self._all if event.page in pages]
         found = [event for event in there if event.fn.api_name == api_name.removeprefix("/")]
         if not found:
             names = ", ".join(map(str, there)) or "none that a client can call"
-            raise LookupError(f"There is no event {api_name}. There are: {names}.")
+            said = f"There is no event {api_name}. There are: {names}."
+            raise LookupError(f"{said}{_why_missing(api_name.removeprefix('/'), pages)}")
         if len(found) > 1:
             titles = " and ".join(event.page.page.title for event in found)
-            raise LookupError(f"{titles} both have an event {api_name}: say .on(title).")
+            raise LookupError(
+                f"{titles} both have an event {api_name}. Choose one with .on(title)."
+            )
         return found[0]
 
     @cached_property
@@ -122,6 +140,20 @@ def _events_of(page: Mounted) -> Sequence[Event]:
         for number, fn in demo.fns.items()
         if f"/{fn.api_name}" in described and fn.api_visibility != "private"
     ]
+
+
+def _why_missing(api_name: str, pages: Sequence[Mounted]) -> str:
+    """Return why an event that the app may have has no name for clients, or an empty text."""
+    demos = [page.page.demo for page in pages]
+    named = [fn for demo in demos for fn in demo.fns.values() if fn.api_name == api_name]
+    if any(fn.api_visibility == "private" for fn in named):
+        return (
+            f" /{api_name} is private, so no client can call it. Test its function, or write "
+            'api_visibility="undocumented".'
+        )
+    if any(demo.renderables for demo in demos):
+        return " Events within gr.render have no name for clients. Test their functions."
+    return ""
 
 
 def _with_files_as_sent(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a person is told instead of an answer, as exceptions that a test expects."""
+"""Exceptions for tests: an event was refused, or an author's function has failed."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,30 +9,32 @@ import gradio as gr
 import httpx
 
 from domain.errors import DomainError
+from entrypoints.ui.calls.author_code import AppEnded, author_code
 
 FAULTS: Final = "entrypoints.testing.faults"
-"""Key in a request's scope: a list for what the author's functions raised."""
+"""Key in a request's scope: a list of the exceptions that the author's functions have raised."""
 
 
 class Refused(Exception):
-    """The app said no: a `gr.Error`, a role that is missing, a sign-in that has ended, a validator."""
+    """The service or the app has refused a request: a `gr.Error`, a missing role, an ended session, a validator."""
 
     def __init__(self, title: str, text: str, *, status: int | None = None) -> None:
         self.title = title
         self.text = text
         self.status = status
-        """Of the answer over HTTP; None where the event began and was refused then."""
+        """The HTTP status; None if the event was refused after it had begun."""
         super().__init__(f"{title}: {text}" if text else title)
 
 
 class Failed(Exception):
-    """The author's function, or a component around it, raised something else than a `gr.Error`, which is the cause.
-    The person is shown no more than a number to report."""
+    """The author's function, or one of its components, has raised an unexpected exception, which is the `__cause__`.
+    Users only see a number to report."""
 
 
 @contextmanager
 def refused(text: str = "") -> Iterator[None]:
-    """Inside, something is refused with a title or text that contains `text`. Raises AssertionError."""
+    """Expect that something in the block is refused, with a title or text that contains `text`. Raises
+    AssertionError."""
     try:
         yield
     except Refused as refusal:
@@ -43,38 +45,41 @@ def refused(text: str = "") -> Iterator[None]:
 
 
 def note_faults(demo: gr.Blocks) -> None:
-    """Before it is mounted: the service logs what goes wrong in an author's function, and tells nobody."""
+    """Record exceptions of the author's functions in the request's scope. Call this before the app is mounted: the
+    service only logs them."""
     process: Callable[..., Awaitable[dict[str, Any]]] = demo.process_api
 
     async def process_api(*args: Any, request: Any = None, **kwargs: Any) -> dict[str, Any]:
         try:
-            return await process(*args, request=request, **kwargs)
+            with author_code(str(demo.title)):
+                return await process(*args, request=request, **kwargs)
         except (gr.Error, DomainError):
             raise
         except Exception as error:
+            fault = error.__cause__ if isinstance(error, AppEnded) else error
             for one in request if isinstance(request, list) else [request]:  # A batch has several.
                 scope = getattr(getattr(one, "request", None), "scope", {})
-                scope.get(FAULTS, []).append(error)
+                scope.get(FAULTS, []).append(fault)
             raise
 
     demo.process_api = process_api  # type: ignore[method-assign]
 
 
-def refusal_of(answer: httpx.Response) -> Refused:
-    """From a problem document, or from what Gradio answers."""
+def refusal_of(response: httpx.Response) -> Refused:
+    """Make a Refused of a problem document, or of Gradio's own error response."""
     try:
-        said: Any = answer.json()
+        said: Any = response.json()
     except ValueError:
         said = {}
     said = said if isinstance(said, dict) else {}
     detail = said.get("detail", "")
-    title = str(said.get("title") or answer.reason_phrase)
+    title = str(said.get("title") or response.reason_phrase)
     text = _of_validators(detail) if isinstance(detail, list) else str(detail)
-    return Refused(title, text, status=answer.status_code)
+    return Refused(title, text, status=response.status_code)
 
 
 def refusal_in(output: dict[str, Any]) -> Refused:
-    """From the last message of an event."""
+    """Make a Refused of the last message of an event."""
     return Refused(str(output.get("title") or "Error"), _plain(str(output.get("error") or "")))
 
 

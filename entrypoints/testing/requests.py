@@ -1,4 +1,4 @@
-"""Requests to the gate in this process; an answer can be read while it is still being sent."""
+"""Send requests to the gate within this process. A response can be read while it is still being sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,10 +10,12 @@ from starlette.types import ASGIApp, Message, Scope
 from entrypoints.testing.refusals import FAULTS
 
 _PATIENCE: Final = 5.0
-"""Seconds for an app to notice that nobody listens any more."""
+"""Seconds for an app to notice that the client has disconnected."""
 
 
 class InProcess(httpx.AsyncBaseTransport):
+    """A transport for httpx that calls an ASGI application."""
+
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._exchanges: set[_Exchange] = set()
@@ -24,7 +26,7 @@ class InProcess(httpx.AsyncBaseTransport):
         self._exchanges = {one for one in self._exchanges if not one.is_over} | {exchange}
         start = await exchange.next()
         if start is None:
-            raise RuntimeError(f"{request.url.path} was not answered.")
+            raise RuntimeError(f"{request.url.path} sent no response.")
         return httpx.Response(
             start["status"],
             headers=start["headers"],
@@ -39,7 +41,7 @@ class InProcess(httpx.AsyncBaseTransport):
 
 
 class _Exchange(httpx.AsyncByteStream):
-    """One request and its answer."""
+    """One request and its response."""
 
     def __init__(self, body: bytes) -> None:
         self.faults: list[Exception] = []
@@ -56,7 +58,7 @@ class _Exchange(httpx.AsyncByteStream):
         self._task = asyncio.create_task(self._run(app, {**scope, FAULTS: self.faults}))
 
     async def next(self) -> Message | None:
-        """None when all has been sent."""
+        """Return the next message of the response, or None at its end."""
         return await self._messages.get()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

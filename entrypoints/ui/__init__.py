@@ -1,10 +1,14 @@
-"""Gradio's side of the door."""
+"""The Gradio pages of the service: load authors' apps, mount them behind the gate and serve them."""
 
-import entrypoints.ui.stubs  # noqa: F401 -- Before anything that imports Gradio.
-from entrypoints.ui.calling import being_built
-from entrypoints.ui.loading import App, folders_of, load_pages
-from entrypoints.ui.mounting import UI, mount
+import entrypoints.ui.apps.gradio_stubs  # noqa: F401 -- Must be imported before anything that imports Gradio.
+from entrypoints.ui.apps.launches import Host
+from entrypoints.ui.apps.loading import App, folders_of, load_each, load_pages
+from entrypoints.ui.apps.shared_globals import note_on_globals
+from entrypoints.ui.calls.call import being_built
+from entrypoints.ui.mounted import UI
+from entrypoints.ui.mounting import mount, unmount
 from entrypoints.ui.pages import EXAMPLES, PAGES
+from entrypoints.ui.refusals import must_be_servable, paths_of
 from entrypoints.ui.sdk import Page, PageRefused
 
 __all__ = [
@@ -12,10 +16,16 @@ __all__ = [
     "PAGES",
     "UI",
     "App",
+    "Host",
     "Page",
     "PageRefused",
     "being_built",
     "folders_of",
+    "load_each",
     "load_pages",
     "mount",
+    "must_be_servable",
+    "note_on_globals",
+    "paths_of",
+    "unmount",
 ]

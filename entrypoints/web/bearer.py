@@ -1,4 +1,4 @@
-"""`Authorization: Bearer …`, as a program sends it (RFC 6750)."""
+"""Read the access token in `Authorization: Bearer …`, as programs send it (RFC 6750)."""
 
 import re
 from typing import Final
@@ -7,8 +7,8 @@ _BEARER: Final = re.compile(r"(?:^|(?P<second>,))\s*bearer(?:\s+|$)", re.IGNOREC
 
 
 def bearer_in(authorization: str) -> str | None:
-    """What stands where the token should be, whatever it is: a header sent twice, joined by a comma, holds no token.
-    None where nobody speaks of one: a proxy in front may ask for a password of its own in this header."""
+    """Return the text in place of the token, unchecked. Two headers, joined by a comma, yield no valid token. Return
+    None without `Bearer`: a proxy in front may use the header for its own password."""
     found = _BEARER.search(authorization)
     if found is None:
         return None

@@ -1,78 +1,57 @@
-"""The gate: pure ASGI, outermost, in front of every address, Gradio's included. What it does not let in gets nowhere."""
+"""The gate: the outermost ASGI application, which checks every request before any other code, Gradio's included."""
 
-from collections.abc import Callable
-from copy import deepcopy
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 from uuid import UUID
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from application.settings import Settings
-from domain.errors import AccessTokenEnded, DomainError, SessionEnded
+from domain.errors import DomainError
 from domain.model.caller import SignedIn
 from entrypoints.access import (
+    FOUND,
     NOTES,
+    PROOF,
     RECOGNISE,
     REQUEST_ID,
     SIGNED_IN,
     Access,
     AccessRule,
-    RecogniseAgain,
+    origin_of,
 )
-from entrypoints.web.addresses import PROBES, is_plain
-from entrypoints.web.answer import Answer
-from entrypoints.web.bearer import bearer_in
+from entrypoints.base_path import BasePath
+from entrypoints.web.addresses import METRICS, UNDER_EVERY_HOST, is_plain, must_be_readable, way_of
+from entrypoints.web.callers import Callers, Recognises, must_have_a_role, values_of
 from entrypoints.web.cookies import Cookies
+from entrypoints.web.counting import Counting
 from entrypoints.web.errors import plain_problem, problem_of
-from entrypoints.web.headers import Dressing, Headers
-from entrypoints.web.hosts import Hosts, Origin
-from entrypoints.web.limits import ArrivingBodies, Body, must_fit
-from entrypoints.web.logs import RequestLine
-from entrypoints.web.next_page import sign_in_address
-from entrypoints.web.origins import SAFE, is_embedded, must_be_from_here
+from entrypoints.web.frames import SignedOutFrames
+from entrypoints.web.headers import ResponseHeaders
+from entrypoints.web.hosts import Hosts, Origin, shown
+from entrypoints.web.limits import ArrivingBodies, Body, has_body
+from entrypoints.web.logs import RequestLog
+from entrypoints.web.origins import FRAMES, SAFE, is_embedded, must_be_from_here
 from entrypoints.web.pages import Pages
-from entrypoints.web.problems import PROBLEM_JSON, Problem, Refused, refusal, wants_page
-from entrypoints.web.proxies import SCRUBBED, Proxies
-from entrypoints.web.static_files import StaticFiles
+from entrypoints.web.problems import EMBEDDED, FAULT, NOT_FOUND, PROBLEM_JSON, Problem, Refused
+from entrypoints.web.proxies import Proxies
+from entrypoints.web.proxy_identity import ProxyIdentity
+from entrypoints.web.received_headers import is_for_a_person, read_headers
+from entrypoints.web.response import OutgoingResponse
+from entrypoints.web.scrapers import Scrapers
+from entrypoints.web.signed_out import SignedOut
 
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MB: Final = 1024 * 1024
-LARGEST_HEADERS: Final = 64 * 1024
-"""Bytes, names and values together."""
-
-_KEPT_HERE: Final = frozenset({b"authorization", b"host", b"x-forwarded-for"})
-"""Nobody behind the gate gets these as they were sent."""
-_READ: Final = frozenset(
-    {
-        b"accept",
-        b"authorization",
-        b"content-length",
-        b"cookie",
-        b"host",
-        b"origin",
-        b"referer",
-        b"sec-fetch-dest",
-        b"sec-fetch-mode",
-        b"sec-fetch-site",
-        b"transfer-encoding",
-        b"x-forwarded-for",
-        b"x-gradioapp-passive",
-        b"x-requested-with",
-    }
-)
-
 log = structlog.get_logger()
 
 
-class Recognises(Protocol):
-    async def __call__(self, token: str, /, *, activity: bool) -> SignedIn:
-        """Raises SessionEnded, of a program's token AccessTokenEnded, and StoreUnavailable."""
-
-
 class Gate:
+    """Checks host, origin, size, session and roles of each request, and logs it."""
+
     def __init__(
         self,
         inner: ASGIApp,
@@ -81,133 +60,182 @@ class Gate:
         recognise_token: Recognises,
         settings: Settings,
         access: AccessRule,
+        pages: Pages,
         new_id: Callable[[], UUID],
+        counting: Counting,
+        framers: Sequence[str] = (),
+        identity: ProxyIdentity | None = None,
     ) -> None:
-        """`recognise` takes what a cookie carries, `recognise_token` what a program sends; `new_id` makes the ids of
-        requests."""
+        """`recognise` takes the cookie's signed token, `recognise_token` an access token. `new_id` makes ids of
+        requests. `framers` are the sources of all sites whose frames may show a page of this service. `identity` reads who
+        is signed in at a proxy in front."""
         self._inner = inner
-        self._recognise = recognise
-        self._recognise_token = recognise_token
         self._access = access
         self._new_id = new_id
-        self._below = f"{settings.ui_path}/"
-        """Where addresses begin that are not ours but Gradio's."""
+        self._ui_prefix = f"{settings.ui_path}/"
+        """The prefix of Gradio's addresses. All others are ours."""
+        self._base = BasePath(settings.base_path)
         self._hosts = Hosts(settings)
         self._proxies = Proxies(settings)
+        self._scrapers = Scrapers(settings)
+        self._counting = counting
         self._cookie = Cookies.of(settings).session
-        self._dressing = Dressing(settings)
-        self._pages = Pages.load(settings, StaticFiles.load())
+        self._response_headers = ResponseHeaders(settings)
+        self._pages = pages
+        self._signed_out = SignedOut(
+            cookie=self._cookie, base=self._base, frames=SignedOutFrames(pages, framers)
+        )
+        self._callers = Callers(
+            recognise=recognise,
+            recognise_token=recognise_token,
+            cookie=self._cookie,
+            signed_out=self._signed_out,
+            identity=identity,
+        )
         self._stall = settings.stall_seconds
         self._arriving = ArrivingBodies(largest=settings.body_limit_mb * MB)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._guard(scope, receive, send)
+            await self._guard(self._base.inside(scope), receive, send)
         elif scope["type"] == "lifespan":
             await self._inner(scope, receive, send)
-        else:  # There is no address for WebSockets.
+        else:  # No address accepts WebSockets.
             await receive()
             await send({"type": "websocket.close", "code": 1008})
 
     async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = self._new_id().hex
-        line = RequestLine(method=scope["method"], path=scope["path"], request_id=request_id)
-        answer = Answer(send, self._dressing, request_id)
+        request_id = self._proxies.request_id(scope) or self._new_id().hex
+        line = RequestLog(method=scope["method"], path=scope["path"], request_id=request_id)
+        response = OutgoingResponse(send, self._response_headers, request_id, self._base)
         headers: dict[bytes, str] = {}
         body: Body | None = None
         try:
-            inner_scope, body = await self._let_in(scope, receive, headers, line)
-            await self._inner(inner_scope, body.receive if body else receive, answer.send)
-            await answer.finish()
+            inner_scope, body = await self._let_in(scope, receive, headers, line, response)
+            with bound_contextvars(
+                **origin_of(inner_scope, via=way_of(scope["path"], self._ui_prefix))
+            ):
+                await self._inner(inner_scope, body.receive if body else receive, response.send)
+            await response.finish()
         except Refused as refused:
-            await self._refuse(refused.problem, headers, answer, line)
+            await self._refuse(refused.problem, headers, response, line)
         except ClientDisconnect:
-            pass  # Nobody is left to be answered.
+            pass  # No client is left to receive a response.
         except HTTPException as error:
-            await self._refuse(plain_problem(error), headers, answer, line)
+            await self._refuse(plain_problem(error), headers, response, line)
         except DomainError as error:
-            await self._refuse(problem_of(error), headers, answer, line)
-        except Exception as error:
+            await self._refuse(problem_of(error), headers, response, line)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            # An app's code may raise the last two. asyncio would end the service for everybody.
             log.exception("request failed", request_id=request_id, fault=type(error).__name__)
-            await self._refuse(_FAULT, headers, answer, line)
+            await self._refuse(FAULT, headers, response, line)
         finally:
             if body is not None:
                 body.release()
-            line.write(answer.status)
+            line.write(response.status)
+            self._counting.count(line, response.status)
 
     async def _let_in(
-        self, scope: Scope, receive: Receive, headers: dict[bytes, str], line: RequestLine
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: dict[bytes, str],
+        line: RequestLog,
+        response: OutgoingResponse,
     ) -> tuple[Scope, Body | None]:
-        """The request as those behind the gate see it, and its body if it has one. Raises Refused."""
+        """Check the request. Return its scope for the application behind the gate, and its body if it has one. Fill
+        `headers` with the headers that the gate reads, and tell `response` who may frame an error page. Raises
+        Refused."""
         method, path = scope["method"], scope["path"]
-        passed_on = _sorted_out(scope["headers"], headers)
+        callers = self._callers
+        passed_on = read_headers(scope["headers"], headers, identity=callers.identity_header)
         peer, port = scope.get("client") or ("", 0)
+        token = callers.take_identity(headers, peer)
         line.address = self._proxies.client(peer, headers.get(b"x-forwarded-for", ""))
-        here = self._came_to(path, headers.get(b"host"), scope.get("scheme", "http"))
-        _must_be_readable(method, path)
+        here = self._origin(path, headers.get(b"host"), scope.get("scheme", "http"), line)
+        must_be_readable(method, path)
         cookies = headers.get(b"cookie", "")
         if method not in SAFE:
             self._must_be_from_here(here, headers, cookies)
-        rule = self._access(method, path)
-        is_ours = not path.startswith(self._below)
+        rule = line.rule = self._access(method, path)
+        if path == METRICS and (why := self._scrapers.refusal(scope, headers)):
+            line.notes["metrics"] = why
+            raise Refused(NOT_FOUND)
+        is_ours = not path.startswith(self._ui_prefix)
         if is_ours and not is_plain(path, scope.get("raw_path") or b""):
-            raise refusal(404, "not-found", "Not found", "There is nothing at this address.")
+            raise Refused(NOT_FOUND)
         is_embedded = self._is_embedded(method, rule, headers, cookies)
-        has_body = _has_body(method, headers, rule.body_limit)
+        may_have_body = has_body(method, headers, rule)
         line.is_quiet = rule.is_quiet or (rule.who == "anyone" and not rule.asks_store)
-        recognise = self._recognises(rule, headers, cookies)
+        proof = await callers.proof(token, rule, headers, line)
+        recognise = callers.check_of(rule, headers, cookies, proof)
         is_refused = is_embedded or rule.who == "nobody"
         is_activity = rule.is_activity and not is_refused and b"x-gradioapp-passive" not in headers
-        signed_in = line.signed_in = await self._who(
+        signed_in = line.signed_in = await callers.caller(
             recognise, rule, scope, headers, is_activity=is_activity
         )
-        if rule.who == "nobody":  # Only now, so that strangers cannot tell which pages there are.
-            raise refusal(404, "not-found", "Not found", "There is nothing at this address.")
+        if signed_in is None and (page := self._signed_out.instead_of_sign_in(scope, headers)):
+            raise Refused(page)
+        if signed_in is not None:  # Strangers cannot find out which pages may be framed.
+            response.framers = rule.framers
+        # Only after the check of the session, so that strangers cannot find out which pages exist.
+        if rule.who == "nobody":
+            raise Refused(NOT_FOUND)
         if is_embedded:
-            raise Refused(_EMBEDDED)
+            raise Refused(EMBEDDED)
         if signed_in is not None:
-            _must_have_a_role(signed_in, rule, line)
+            must_have_a_role(signed_in, rule, line)
         state = {
             **scope.get("state", {}),
             SIGNED_IN: signed_in,
             RECOGNISE: recognise,
             REQUEST_ID: line.request_id,
             NOTES: line.notes,
+            FOUND: rule.found,
+            PROOF: proof if rule.who == "anyone" else None,
         }
         changed = {
             "headers": [(b"host", here.host.encode("latin-1")), *passed_on],
             "scheme": here.scheme,
             "client": (line.address, port),
             "state": state,
-            "session": _values(signed_in),
+            "session": values_of(signed_in),
         }
-        body = self._body(receive, rule, signed_in) if has_body else None
+        check = callers.check_of_body(
+            # Uploads may take longer than the idle timeout.
+            recognise, rule, scope, headers, is_activity=is_activity and rule.goes_to_disk
+        )  # fmt: skip
+        body = self._body(receive, rule, signed_in, check) if may_have_body else None
         return {**scope, **changed}, body
 
-    def _body(self, receive: Receive, rule: Access, signed_in: SignedIn | None) -> Body:
-        """Counted where it is kept in memory; one of a stranger is never large."""
+    def _body(
+        self,
+        receive: Receive,
+        rule: Access,
+        signed_in: SignedIn | None,
+        check: Callable[[], Awaitable[None]],
+    ) -> Body:
+        """Wrap the body in its limits. A body in memory counts against the account's limit. Anonymous bodies are too
+        small to count. `check` is called while the body arrives."""
         return Body(
             receive,
             limit=rule.body_limit,
+            limit_setting=rule.body_limit_setting,
             stall=self._stall,
             account=signed_in.user.id if signed_in else None,
             arriving=None if rule.goes_to_disk else self._arriving,
+            # Sign-in and sign-out need no session, so they do not need it until their end either.
+            check=check if signed_in and rule.who != "anyone" else None,
         )
 
-    def _recognises(self, rule: Access, headers: dict[bytes, str], cookies: str) -> RecogniseAgain:
-        """A program's token goes before the cookie, which is then no way out. What is open to everybody it does not
-        open: nobody signs in or out with one."""
-        bearer = bearer_in(headers.get(b"authorization", ""))
-        if bearer is not None:
-            headers.pop(b"accept", None)  # A program asks, whatever it says it would like to see.
-            return _nobody if rule.who == "anyone" else _again(self._recognise_token, bearer)
-        token = self._cookie.value_in(cookies)
-        return _again(self._recognise, token) if token else _nobody
-
-    def _came_to(self, path: str, host: str | None, scheme: str) -> Origin:
-        if path in PROBES:
+    def _origin(self, path: str, host: str | None, scheme: str, line: RequestLog) -> Origin:
+        if path in UNDER_EVERY_HOST:
             return self._hosts.any(host, scheme)
-        return self._hosts.origin(host, scheme)
+        try:
+            return self._hosts.origin(host, scheme)
+        except Refused:
+            line.notes.update(host=shown(host or ""), expected=self._hosts.expected)
+            raise
 
     def _must_be_from_here(self, here: Origin, headers: dict[bytes, str], cookies: str) -> None:
         must_be_from_here(
@@ -223,8 +251,9 @@ class Gate:
     def _is_embedded(
         self, method: str, rule: Access, headers: dict[bytes, str], cookies: str
     ) -> bool:
-        """Open addresses apart, and requests that bring a token instead of our cookie, which no other page can send."""
-        if method not in SAFE or rule.who == "anyone":
+        """Return whether a page of another site embeds the response. Always False for open addresses that open no
+        sessions, and for an access token without our cookie: other sites cannot send a token."""
+        if method not in SAFE or (rule.who == "anyone" and not rule.opens_sessions):
             return False
         if b"authorization" in headers and not self._cookie.is_in(cookies):
             return False
@@ -235,162 +264,26 @@ class Gate:
             may_be_framed=rule.may_be_framed,
         )
 
-    async def _who(
-        self,
-        recognise: RecogniseAgain,
-        rule: Access,
-        scope: Scope,
-        headers: dict[bytes, str],
-        *,
-        is_activity: bool,
-    ) -> SignedIn | None:
-        """Raises Refused; a store that does not answer makes nobody anonymous (ASVS 16.5.3)."""
-        is_open = rule.who == "anyone"
-        if is_open and not rule.asks_store:
-            return None
-        try:
-            return await recognise(activity=is_activity)
-        except AccessTokenEnded as error:
-            raise Refused(problem_of(error)) from error
-        except SessionEnded as error:
-            if is_open:
-                return None
-            raise Refused(self._to_sign_in(error, rule, scope, headers)) from error
-        except DomainError as error:
-            raise Refused(problem_of(error)) from error
-
-    def _to_sign_in(
-        self, error: SessionEnded, rule: Access, scope: Scope, headers: dict[bytes, str]
-    ) -> Problem:
-        """For a person the sign-in page, and the cookie that opens nothing any more goes. A program is told where to
-        sign in; its cookie stays, since its late answer may meet a newer one in the browser."""
-        if scope["method"] in {"GET", "HEAD"} and _is_for_a_person(headers):
-            there = sign_in_address(scope["path"], scope.get("query_string", b""))
-            forget = {"set-cookie": self._cookie.drop()} if b"cookie" in headers else {}
-            return Problem(
-                status=303, kind="see-other", title="", headers={"location": there, **forget}
-            )
-        told = problem_of(error)
-        return Problem(
-            status=told.status,
-            kind=told.kind,
-            title=told.title,
-            detail=told.detail,
-            headers={"www-authenticate": "Bearer"} if rule.is_for_programs else {},
-            members={"login": "/login", **rule.refusal},
-        )
-
     async def _refuse(
-        self, problem: Problem, headers: dict[bytes, str], answer: Answer, line: RequestLine
+        self,
+        problem: Problem,
+        headers: dict[bytes, str],
+        response: OutgoingResponse,
+        line: RequestLog,
     ) -> None:
-        """An answer that has begun is left unfinished: the server closes the connection, and the client notices."""
-        if answer.status is not None:
+        """Send an error page or a problem document. If the response has already begun, leave it unfinished: the server
+        then closes the connection, and the client notices."""
+        if response.status is not None:
             return
-        said = dict(problem.headers)
+        own = dict(problem.headers)
         if problem.status < 400:
-            await answer.replace(problem.status, said, b"")
-        elif _is_for_a_person(headers):
-            said["content-type"] = "text/html; charset=utf-8"
-            page = self._pages.of_problem(problem, line.request_id)
-            await answer.replace(problem.status, said, page.encode())
+            await response.replace(problem.status, own, b"")
+        elif is_for_a_person(headers):
+            own["content-type"] = "text/html; charset=utf-8"
+            page = problem.page or self._pages.of_problem(
+                problem, line.request_id, is_in_frame=headers.get(b"sec-fetch-dest") in FRAMES
+            )
+            await response.replace(problem.status, own, page.encode())
         else:
-            said["content-type"] = PROBLEM_JSON
-            await answer.replace(problem.status, said, problem.document(line.request_id))
-
-
-_EMBEDDED: Final = Problem(
-    status=403,
-    kind="foreign-origin",
-    title="Not from here",
-    detail="A page of another address may link to this one, and not load it into itself. Open this address in a tab.",
-)
-_FAULT: Final = Problem(
-    status=500,
-    kind="fault",
-    title="Something went wrong",
-    detail="The service made a mistake, which has been logged. Report the request's number if it happens again.",
-)
-
-
-def _again(recognise: Recognises, token: str) -> RecogniseAgain:
-    """A function, and not a `partial`, whose text would show the token wherever an app prints its request."""
-
-    async def again(*, activity: bool) -> SignedIn:
-        return await recognise(token, activity=activity)
-
-    return again
-
-
-async def _nobody(*, activity: bool) -> SignedIn:  # noqa: ARG001 -- The protocol's signature.
-    raise SessionEnded("Sign in first.")
-
-
-def _sorted_out(raw: Headers, headers: dict[bytes, str]) -> Headers:
-    """Fills `headers` with what the gate reads, and answers what goes on. A header sent twice is joined, so that none
-    of its rules holds any more; only cookies are meant to be."""
-    passed_on: Headers = []
-    size = 0
-    for pair in raw:
-        name, value = pair
-        size += len(name) + len(value)
-        if name in _READ:
-            text = value.decode("latin-1")
-            if name in headers:
-                text = f"{headers[name]}{'; ' if name == b'cookie' else ', '}{text}"
-            headers[name] = text
-            if name not in _KEPT_HERE:
-                passed_on.append(pair)
-        elif name not in SCRUBBED and not name.startswith(b"x-forwarded-"):
-            passed_on.append(pair)
-    if size > LARGEST_HEADERS:
-        headers.clear()
-        raise refusal(
-            431, "headers-too-large", "Headers too large", "Delete the cookies of this site."
-        )
-    return passed_on
-
-
-def _must_be_readable(method: str, path: str) -> None:
-    if method not in METHODS:
-        allowed = ", ".join(METHODS)
-        raise refusal(405, "method-not-allowed", "Method not allowed", allow=allowed)
-    is_odd = not path.isprintable() and any(
-        c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in path
-    )
-    if is_odd or not path.startswith("/"):
-        raise refusal(400, "bad-request", "Bad request", "This is not an address.")
-
-
-def _must_have_a_role(signed_in: SignedIn, rule: Access, line: RequestLine) -> None:
-    """Raises Refused; the request's line says what was missing (ASVS 16.3.2)."""
-    if not rule.roles or not rule.roles.isdisjoint(signed_in.user.roles):
-        return
-    line.notes["needs"] = sorted(rule.roles)
-    names = " or ".join(sorted(rule.roles))
-    raise refusal(
-        403,
-        "role-missing",
-        "Not for everybody",
-        f"This page needs the role {names}, which {signed_in.user.email} does not have. An admin of this service can give it.",
-    )
-
-
-def _has_body(method: str, headers: dict[bytes, str], limit: int) -> bool:
-    """Whether one may come. Raises Refused where it is announced and too large."""
-    if b"transfer-encoding" in headers:
-        return True
-    if b"content-length" in headers:
-        must_fit(headers[b"content-length"], limit)
-        return True
-    return method not in SAFE
-
-
-def _is_for_a_person(headers: dict[bytes, str]) -> bool:
-    return wants_page(headers.get(b"accept", ""), headers.get(b"sec-fetch-mode", ""))
-
-
-def _values(signed_in: SignedIn | None) -> dict[str, Any]:
-    """A copy: what a callback does to it must not reach other requests of the session."""
-    if signed_in is None or not signed_in.data:
-        return {}
-    return {key: deepcopy(entry.value) for key, entry in signed_in.data.items()}
+            own["content-type"] = PROBLEM_JSON
+            await response.replace(problem.status, own, problem.document(line.request_id))

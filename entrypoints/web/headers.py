@@ -1,5 +1,6 @@
-"""The headers every answer leaves with (ASVS 3.4)."""
+"""Set the security headers of every response (ASVS 3.4)."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from application.settings import Settings
@@ -10,7 +11,14 @@ OWN_POLICY: Final = (
     b"default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     b"manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
-"""For our own pages, which have no script, and for everything that does not say otherwise."""
+"""The policy of our own pages without scripts, and of every response without a policy."""
+
+
+def own_policy(framers: Sequence[str]) -> str:
+    """Return the policy of our own pages without scripts that these sites may show in a frame."""
+    own = OWN_POLICY.decode()
+    return own.replace("frame-ancestors 'none'", f"frame-ancestors {' '.join(framers)}")
+
 
 _ALWAYS: Final = {
     b"x-content-type-options": b"nosniff",
@@ -30,23 +38,29 @@ _SANDBOX: Final = b"sandbox "
 _CACHE: Final = b"cache-control"
 _TYPE: Final = b"content-type"
 _SCRIPTS: Final = frozenset({b"text/javascript", b"application/javascript"})
-"""Types of our own scripts and of Gradio's; files of apps have none of them."""
+"""Types of our own scripts and of Gradio's. Files of apps are never sent with one of them."""
 
 
-class Dressing:
+def has_policy(headers: Headers) -> bool:
+    return any(name.lower() == _POLICY for name, _ in headers)
+
+
+class ResponseHeaders:
     def __init__(self, settings: Settings) -> None:
-        always = dict([*_ALWAYS.items(), *([_HSTS] if settings.is_https else [])])
+        # Strict-Transport-Security counts for the whole host, which may be shared with other services.
+        has_host = settings.is_https and not settings.base_path
+        always = dict([*_ALWAYS.items(), *([_HSTS] if has_host else [])])
         self._always: Headers = list(always.items())
-        # The old header knows no list: where a policy names who may frame an answer, it would say the opposite.
+        # X-Frame-Options has no list of sites, so it would contradict a policy that allows some.
         del always[b"x-frame-options"]
         self._framed: Headers = list(always.items())
-        # By the HTML standard a sandboxed document with such a header is not shown at all.
+        # By the HTML standard, browsers do not show a sandboxed document that has this header.
         del always[b"cross-origin-opener-policy"]
         self._sandboxed: Headers = list(always.items())
 
-    def dressed(self, headers: Headers, request_id: bytes) -> Headers:
-        """With ours, and without what an answer must not say. A policy or caching rule it came with stays: without one,
-        nobody keeps it, and it may do nothing."""
+    def complete(self, headers: Headers, request_id: bytes) -> Headers:
+        """Add our security headers and remove revealing ones. Keep an existing CSP or Cache-Control; otherwise send a
+        deny-all CSP and `private, no-store`."""
         kept: Headers = []
         policy: bytes | None = None
         is_script = has_rule = False
@@ -63,7 +77,7 @@ class Dressing:
             kept.append(pair)
         kept += self._for(policy)
         kept.append((b"x-request-id", request_id))
-        # A script has no use for a policy, except as a worker, which then lacks what its page allows.
+        # Scripts need no policy. A worker's script would even lose what its page allows.
         if policy is None and not is_script:
             kept.append((_POLICY, OWN_POLICY))
         if not has_rule:

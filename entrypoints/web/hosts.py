@@ -1,4 +1,4 @@
-"""Under which names the service answers: an unknown Host header goes no further."""
+"""Check the Host header: requests to unknown host names are refused."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from application.settings import Settings, is_loopback_name
 from entrypoints.web.problems import Refused, refusal
 
+_LONGEST_SHOWN: Final = 100
+"""Characters of an unknown host in a message."""
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
@@ -15,14 +17,14 @@ _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 class Origin:
     scheme: str
     host: str
-    """With the port, where it is not the scheme's own."""
+    """The host name, with the port unless it is the scheme's default."""
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.host}"
 
 
 class Hosts:
-    """In prod exactly the public URL's; in dev and test any loopback name and port besides."""
+    """Accepts the host of the public URL, and in dev and test also any loopback name and port."""
 
     def __init__(self, settings: Settings) -> None:
         parts = urlsplit(settings.public_url or "")
@@ -31,35 +33,43 @@ class Hosts:
         self.origin = lru_cache(maxsize=256)(self._origin)
 
     def _origin(self, header: str | None, scheme: str) -> Origin:
-        """Where the request came to, in the words of our settings. Raises Refused."""
-        if header is None:
-            raise _unknown()
-        host = header.lower()
+        """Return the origin to which the request was sent, as the settings spell it. Raises Refused."""
+        host = (header or "").lower()
         public = self._public
         if public is not None and _without_default_port(host, public.scheme) == public.host:
             return public
-        if self._takes_loopback and _is_loopback(host):
+        if self._takes_loopback and is_loopback_host(host):
             return Origin(scheme, _without_default_port(host, scheme))
-        raise _unknown()
+        raise refusal(400, "unknown-host", "Unknown host", self._explanation(host))
+
+    @property
+    def expected(self) -> str:
+        """The host of the public URL, or a loopback name."""
+        return "localhost" if self._public is None else self._public.host
+
+    def _explanation(self, host: str) -> str:
+        sent = f"The request names the host {shown(host)}, but this service is at {self.expected}."
+        if host and host == self.expected.partition(":")[0]:
+            return f"{sent} The proxy in front drops the port. In nginx, write: proxy_set_header Host $http_host;"
+        return f"{sent} Open it there. If people are to type the other name, the operator sets it in GRADIOAPP_PUBLIC_URL."
 
     def any(self, header: str | None, scheme: str) -> Origin:
-        """For addresses that answer under every name, such as probes by IP."""
+        """Return an origin for any Host header, for addresses such as health checks, which are requested by IP."""
         try:
             return self.origin(header, scheme)
         except Refused:
             return self._public or Origin(scheme, "localhost")
 
 
-def _unknown() -> Refused:
-    return refusal(
-        400,
-        "unknown-host",
-        "Unknown host",
-        "This service does not answer under that name. The operator sets its name as GRADIOAPP_PUBLIC_URL.",
+def shown(host: str) -> str:
+    """Return the host as a message shows it."""
+    return (
+        host[:_LONGEST_SHOWN] if host.isascii() and host.isprintable() and host else "(unreadable)"
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback_host(host: str) -> bool:
+    """Return whether a Host header in lower case names this machine, with or without a port."""
     ipv6, bracket, rest = host.rpartition("]") if host.startswith("[") else ("", "", host)
     before, _, port = rest.partition(":")
     name = f"{ipv6}]{before}" if bracket else before

@@ -1,10 +1,11 @@
-"""One structured line per request, and everything else that is logged in the same form."""
+"""Log one structured line per request, and all other messages in the same format."""
 
 import logging
 import sys
 from collections.abc import MutableMapping
 from io import StringIO
 from textwrap import indent
+from threading import main_thread
 from time import perf_counter
 from typing import Any, Final, TextIO
 
@@ -13,13 +14,14 @@ from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger
 
 from application.settings import Settings
 from domain.model.caller import SignedIn
+from entrypoints.access import Access
 from entrypoints.web.summary import Summary
 
 LONGEST_PATH: Final = 500
 LONGEST: Final = 20_000
-"""Characters of a text in a line: an exception's may be a caller's input of megabytes."""
+"""Characters of one text in a line: an exception's message may contain megabytes of a caller's input."""
 GONE: Final = 499
-"""Status in the log when the client left before there was an answer, as nginx writes it."""
+"""Status in the log if the client disconnected before a response, as in nginx."""
 
 _QUIET: Final = (
     "httpx",
@@ -32,13 +34,14 @@ _QUIET: Final = (
     "uvicorn.error",
     "matplotlib",
 )
-"""Libraries whose debug and info lines are of no use to an operator."""
+"""Libraries whose debug and info messages are not logged."""
 
 log: FilteringBoundLogger = structlog.get_logger()
 
 
 def configure_logging(settings: Settings) -> None:
-    """JSON or console lines on standard output, those of libraries included. No local variables in tracebacks."""
+    """Log to standard output as JSON or for a console, including libraries' messages. Tracebacks have no local
+    variables."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -53,6 +56,7 @@ def configure_logging(settings: Settings) -> None:
         ]
         if settings.logs_json
         else [
+            _not_too_long,
             _on_one_line,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stdout.isatty(),
@@ -75,14 +79,15 @@ def _not_too_long(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _cut(text: str) -> str:
-    """The beginning and the end of a long text: of a traceback the raising line is the last."""
+    """Keep the beginning and the end of a long text: the raising line of a traceback is at its end."""
     half = LONGEST // 2
     left_out = len(text) - LONGEST
     return text if left_out <= 0 else f"{text[:half]}… {left_out} left out …{text[-half:]}"
 
 
 def _on_one_line(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """What a request put into a line must neither begin another one nor command the terminal (ASVS 16.4.1)."""
+    """Escape texts, so that a request can neither begin a new log line nor send control codes to the terminal
+    (ASVS 16.4.1)."""
     return {
         key: _written_out(value) if isinstance(value, str) else value
         for key, value in event.items()
@@ -90,7 +95,8 @@ def _on_one_line(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _indented_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
-    """As above; of an exception's message, which may have lines, none looks like a line of the log."""
+    """Indent a traceback and escape its lines, so that no line of an exception's message looks like a line of the
+    log."""
     text = StringIO()
     structlog.dev.plain_traceback(text, exc_info)
     lines = "\n".join(map(_written_out, _cut(text.getvalue()).split("\n")))
@@ -98,7 +104,7 @@ def _indented_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
 
 
 def _written_out(text: str) -> str:
-    """Escapes for what is no visible character."""
+    """Escape characters that are not printable."""
     if text.isprintable():
         return text
     return "".join(
@@ -124,13 +130,23 @@ def _take_over_the_standard_library(
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
-        logger.propagate = name != "uvicorn.access"  # The gate writes a line for each request.
+        logger.setLevel(logging.NOTSET)  # uvicorn's own configuration has set another level.
+        if name == "uvicorn.access":
+            logger.addFilter(_is_of_another_server)
+        logger.propagate = name != "uvicorn.access"  # The gate logs a line for each request.
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
-class RequestLine:
-    """What is known of a request so far; written once, when its answer has left."""
+def _is_of_another_server(record: logging.LogRecord) -> bool:
+    """Return whether an author's server beside ours has logged it. A configuration of uvicorn in an author's code gives
+    the logger a handler, and our requests may have secrets in their addresses. A filter outlasts it. Ours is the only
+    server in the main thread."""
+    return record.thread != main_thread().ident
+
+
+class RequestLog:
+    """Collects the fields of a request's log line, which is written once, after the response."""
 
     __slots__ = (
         "address",
@@ -139,6 +155,7 @@ class RequestLine:
         "notes",
         "path",
         "request_id",
+        "rule",
         "signed_in",
         "started",
     )
@@ -149,12 +166,14 @@ class RequestLine:
         self.request_id = request_id
         self.address = ""
         self.signed_in: SignedIn | None = None
+        self.rule: Access | None = None
+        """None until the gate has found it."""
         self.is_quiet = False
         self.notes: MutableMapping[str, Any] = {}
         self.started = perf_counter()
 
     def write(self, status: int | None) -> None:
-        """No query, header or body: each may hold a secret (ASVS 16.2.5)."""
+        """Log the request, without query, headers and body, which may contain secrets (ASVS 16.2.5)."""
         signed_in = self.signed_in
         caller = signed_in.caller if signed_in else None
         fields: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The document that describes the JSON API, for programs and, as a page, for people."""
+"""Build the OpenAPI document of the JSON API, and the data for its HTML page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from entrypoints.web.schemas import SESSION, TOKEN, ProblemDocument
 Document = dict[str, Any]
 
 _ABOUT: Final = (
-    "Everything here asks for a session: sign in at `/login`, and send the cookie. A program sends an access token "
-    "instead, `Authorization: Bearer …`; what is about tokens, passwords and sessions it may not do. What is sent is "
-    "`application/json`; times are UTC. Refusals are problem documents (RFC 9457)."
+    "Every operation needs a session: sign in at `/login`, and send the cookie. Programs send an access token instead, "
+    "as `Authorization: Bearer …`; with it, they cannot manage tokens, passwords and sessions. Bodies are "
+    "`application/json`; times are UTC. Errors are problem documents (RFC 9457)."
 )
 
 
@@ -32,7 +32,7 @@ def document(routes: Sequence[BaseRoute], *, title: str, version: str, cookie: s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A type in words; `link` names the schema that says more."""
+    """A type in words. `link` names the schema with the details."""
 
     before: str = ""
     link: str = ""
@@ -166,4 +166,4 @@ def _rules_of(schema: Mapping[str, Any]) -> Iterator[str]:
     if "maxItems" in schema:
         yield f"at most {schema['maxItems']}"
     if schema.get("default") not in (None, "", []):
-        yield f"without it {schema['default']}"
+        yield f"default {schema['default']}"

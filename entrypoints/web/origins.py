@@ -1,5 +1,5 @@
-"""Unsafe requests come from our own pages, or from a program without our cookie (ASVS 3.5.1), and pages of other sites load
-nothing of ours into themselves (ASVS 3.5.8)."""
+"""Check where requests come from: unsafe ones only from our own pages, or from programs without our cookie (ASVS
+3.5.1), and other sites may not embed our pages and files (ASVS 3.5.8)."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,7 +8,8 @@ from entrypoints.web.hosts import Origin
 from entrypoints.web.problems import refusal
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_FRAMES: Final = frozenset({"frame", "iframe"})
+FRAMES: Final = frozenset({"frame", "iframe"})
+"""Values of Sec-Fetch-Dest for a page in a frame."""
 
 
 def must_be_from_here(
@@ -21,7 +22,7 @@ def must_be_from_here(
     has_cookie: bool,
     has_requested_with: bool,
 ) -> None:
-    """For unsafe methods, by the first of the headers that was sent. Raises Refused."""
+    """Check a request with an unsafe method, by the first of these headers that was sent. Raises Refused."""
     if fetch_site is not None:
         is_from_here = fetch_site == "same-origin" or (
             fetch_site == "none" and fetch_mode == "navigate"
@@ -36,23 +37,25 @@ def must_be_from_here(
         raise refusal(
             403,
             "foreign-origin",
-            "Not from here",
-            "This request was sent by a page of another site. Load the page again and repeat it there.",
+            "Request from another site",
+            "A page of another site sent this request. Load our page again and repeat it there.",
         )
 
 
 def is_embedded(
     *, fetch_site: str | None, fetch_mode: str | None, fetch_dest: str | None, may_be_framed: bool
 ) -> bool:
-    """Whether a page of another origin loads this into itself; a link that leads here is none. Over plain http to another
-    machine browsers send nothing to tell it by: there Cross-Origin-Resource-Policy alone keeps it from that page."""
+    """Return whether a page of another origin embeds the response. A link does not count. Over http to another machine,
+    browsers do not send the headers; there, only Cross-Origin-Resource-Policy protects the response."""
     if fetch_site in {None, "same-origin", "none"}:
         return False
-    is_framed = may_be_framed and fetch_dest in _FRAMES
+    is_framed = may_be_framed and fetch_dest in FRAMES
     return not (fetch_mode == "navigate" and (fetch_dest == "document" or is_framed))
 
 
 def _origin_of(referer: str) -> str:
+    if " " in referer:  # Two headers, which the gate has joined: no browser sends them.
+        return ""
     try:
         parts = urlsplit(referer)
     except ValueError:

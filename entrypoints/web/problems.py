@@ -1,9 +1,11 @@
-"""What is answered instead of what was asked for: a problem document of RFC 9457, or for a person a page."""
+"""Errors as problem documents (RFC 9457), and the check whether the client wants an error page instead."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from starlette.exceptions import HTTPException
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -17,7 +19,9 @@ class Problem:
     detail: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     members: Mapping[str, Any] = field(default_factory=dict)
-    """More members of the document."""
+    """Further members of the document."""
+    page: str = ""
+    """The page for browsers, if it is another one than the usual error page."""
 
     def document(self, request_id: str) -> bytes:
         detail = {"detail": self.detail} if self.detail else {}
@@ -29,16 +33,44 @@ class Problem:
             "request_id": request_id,
             **self.members,
         }
-        # ASCII, since what a client sent may hold what UTF-8 cannot carry.
+        # ASCII, because texts of a client may contain lone surrogates, which UTF-8 cannot encode.
         return json.dumps(members, separators=(",", ":")).encode("ascii")
 
 
+NOT_FOUND: Final = Problem(
+    status=404,
+    kind="not-found",
+    title="Not found",
+    detail="There is nothing at this address.",
+)
+EMBEDDED: Final = Problem(
+    status=403,
+    kind="foreign-origin",
+    title="Request from another site",
+    detail="Other sites may link to this page, but not embed it. Open this address in a tab of its own.",
+)
+FAULT: Final = Problem(
+    status=500,
+    kind="fault",
+    title="Something went wrong",
+    detail="The service has a fault, which has been logged. If it happens again, report the request's number.",
+)
+
+
 class Refused(Exception):
-    """The gate turns a request away."""
+    """The gate refuses a request."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         super().__init__(problem.title)
+
+
+class RefusedLate(HTTPException):
+    """The gate refuses a request while its body arrives. Frameworks pass an HTTPException on."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem.status, problem.detail, dict(problem.headers))
 
 
 def refusal(status: int, kind: str, title: str, detail: str = "", **headers: str) -> Refused:
@@ -47,5 +79,5 @@ def refusal(status: int, kind: str, title: str, detail: str = "", **headers: str
 
 
 def wants_page(accept: str, fetch_mode: str) -> bool:
-    """Whether a person is going to look at the answer, rather than a program."""
+    """Return whether the response is for a person in a browser, not for a program."""
     return "text/html" in accept and fetch_mode in {"", "navigate"}

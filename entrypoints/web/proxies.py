@@ -1,48 +1,47 @@
-"""Where a request really comes from: what proxies say is believed of trusted ones only."""
+"""Find the client's address. Forwarding headers count only if they come from a trusted proxy."""
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
+
+import structlog
+from starlette.types import Scope
 
 from application.settings import Settings
 
 Address = IPv4Address | IPv6Address
 
-SCRUBBED: Final = frozenset(
-    {
-        b"forwarded",
-        b"x-real-ip",
-        b"x-client-ip",
-        b"x-original-url",
-        b"x-original-host",
-        b"x-rewrite-url",
-        b"x-host",
-        b"x-http-method-override",
-        b"x-method-override",
-        b"x-http-method",
-        b"x-gradio-server",
-        b"x-gradio-target",
-        b"x-gradio-port",
-        b"x-gradio-mounted-path",
-        b"x-direct-url",
-    }
-)
-"""Headers that frameworks behind the gate would believe of anybody; all X-Forwarded-… besides (ASVS 4.1.3)."""
+IGNORED: Final = "X-Forwarded-For is ignored"
+"""The beginning of the log line about a proxy that is not trusted."""
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+MOST_NAMED: Final = 20
+"""Peers that the log names: anybody can send the header."""
+
+log = structlog.get_logger()
 
 
 class Proxies:
     def __init__(self, settings: Settings) -> None:
         self._trusted = settings.trusted_proxies
+        self._named: set[str] = set()
         self._known = lru_cache(maxsize=1024)(self._behind)
 
     def client(self, peer: str, forwarded_for: str) -> str:
-        """The address of who speaks to us, or to the outermost proxy that we trust."""
-        if not self._trusted or not forwarded_for:
+        """Return the address of the client that connects to us, or to the outermost trusted proxy."""
+        if not forwarded_for:
+            return peer
+        if not self.is_trusted(peer):
+            self.name_once(
+                peer,
+                f"{IGNORED}, because it comes from an address that is not in GRADIOAPP_TRUSTED_PROXIES. If this is your proxy, "
+                "add the address: until then, all visitors share it, with its limits of sign-in and connections",
+            )
             return peer
         return self._known(peer, forwarded_for[-1000:])
 
     def _behind(self, peer: str, forwarded_for: str) -> str:
-        """From right to left, the first address that is not a trusted proxy's."""
+        """Return the first address, from right to left, that is not a trusted proxy's."""
         address = peer
         for said in reversed([peer, *forwarded_for.split(",")][1:]):
             if not self.is_trusted(address):
@@ -53,9 +52,33 @@ class Proxies:
             address = str(parsed)
         return address
 
+    def request_id(self, scope: Scope) -> str | None:
+        """Return the id that a trusted proxy has given the request, so that its log and ours have the same; None if it
+        has given none, several, or one that does not look like an id."""
+        peer, _ = scope.get("client") or ("", 0)
+        if not self._trusted or not self.is_trusted(peer):
+            return None
+        found = [value for name, value in scope["headers"] if name.lower() == b"x-request-id"]
+        if len(found) != 1 or not _REQUEST_ID.fullmatch(found[0]):
+            return None
+        return str(found[0], "ascii")
+
+    def name_once(self, peer: str, sentence: str) -> None:
+        """Log once in this process that a peer sends a header in vain."""
+        if peer in self._named or len(self._named) >= MOST_NAMED:
+            return
+        self._named.add(peer)
+        log.warning(sentence, peer=peer)
+
     def is_trusted(self, address: str) -> bool:
         parsed = _address(address)
         return parsed is not None and any(parsed in network for network in self._trusted)
+
+
+def is_loopback(peer: str) -> bool:
+    """Return whether the peer is on this machine."""
+    parsed = _address(peer)
+    return parsed is not None and parsed.is_loopback
 
 
 def _address(text: str) -> Address | None:

@@ -1,11 +1,12 @@
-"""Our few assets, read once into memory: style, icons, and the script for Gradio's pages."""
+"""Load our static files, such as styles and icons, into memory once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Final
+
+from entrypoints import looks
 
 _TYPES: Final = {
     "css": "text/css; charset=utf-8",
@@ -21,7 +22,7 @@ class StaticFile:
     content: bytes
     media_type: str
     version: str
-    """Of the content; also its ETag."""
+    """A hash of the content; also the ETag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,6 @@ class StaticFiles:
     by_name: Mapping[str, StaticFile]
 
     @classmethod
-    @cache
     def load(cls) -> "StaticFiles":
         folder = files("entrypoints.web") / "static"
         found = {
@@ -37,10 +37,15 @@ class StaticFiles:
             for entry in folder.iterdir()
             if entry.name.rpartition(".")[2] in _TYPES
         }
+        style = looks.root_sheet().encode() + found["style.css"].content
+        found |= {
+            "style.css": _file("style.css", style),
+            "icon.svg": _file("icon.svg", looks.LOGO.encode()),
+        }
         return cls(by_name=found)
 
     def address(self, name: str) -> str:
-        """Changes with the content, so that a browser may keep it for ever."""
+        """Return the file's address, which changes with its content, so that browsers may cache it forever."""
         return f"/static/{name}?v={self.by_name[name].version}"
 
 

@@ -1,4 +1,4 @@
-"""Writes one log line a minute with counts, instead of one line for each event that a stranger can cause at will."""
+"""Log one line with counts per minute, instead of one line for each event that any stranger can cause."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 CONNECTIONS: Final = "gradioapp.connections"
-"""Name of the logger for connections that are closed or refused. Each message is a name to count."""
+"""The logger for closed and refused connections. Each message is a name to count."""
 EVERY: Final = 60.0
 """Seconds between two lines."""
 
@@ -23,15 +23,15 @@ _COUNTED: Final = {
         ("socket.send() raised exception.", "written_after_end"),
     ),
 }
-"""By logger: the beginning of a library's message, and the name to count it under. None drops the message: it always
-follows another one that is counted."""
+"""By logger: the beginning of a library's message, and the name under which to count it. None drops the message,
+because it always follows a message that is counted."""
 
 log = structlog.get_logger()
 
 
 class Summary(logging.Filter):
-    """A filter for a log handler: drops such records, and writes their counts. The first one is written at once, later ones
-    at the end of the minute."""
+    """A filter for a log handler that drops such records and logs their counts. The first record is logged at once,
+    later ones at the end of the minute."""
 
     def __init__(self, *, every: float = EVERY) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Summary(logging.Filter):
             self._write()
 
     def _write(self) -> None:
-        """Write the counts, and do so again in a minute if there is a running loop."""
+        """Log the counts, and again in a minute if there is a running event loop."""
         counts, self._counts = self._counts, Counter()
         level, self._level = self._level, logging.INFO
         self._next = None

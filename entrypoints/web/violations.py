@@ -1,4 +1,4 @@
-"""What browsers tell of a page's content security policy, and the line in the log that says what to add to it."""
+"""Read browsers' reports of CSP violations, and log what an author may add to the page's policy."""
 
 import json
 import re
@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import structlog
 
 AGAIN_AFTER: Final = 3600.0
-"""Seconds until the same violation may be a line again."""
+"""Seconds until the same violation is logged again."""
 MOST_PER_PERSON: Final = 20
+"""Lines per account within AGAIN_AFTER."""
 MOST: Final = 100
-"""Lines within AGAIN_AFTER: reports are written by browsers, and by whoever pretends to be one."""
+"""Lines within AGAIN_AFTER, because anybody with a session can forge reports."""
 
 _PLAIN: Final = (
     *("base-uri", "child-src", "connect-src", "default-src", "font-src", "form-action"),
@@ -27,7 +28,7 @@ _DIRECTIVES: Final = {
     **dict.fromkeys(("script-src-elem", "script-src-attr"), "script-src"),
     **dict.fromkeys(("style-src-elem", "style-src-attr"), "style-src"),
 }
-"""From what a browser calls it to what a policy has to name."""
+"""Maps a browser's name of a directive to its name in a policy."""
 _WORDS: Final = {
     "eval": "'unsafe-eval'",
     "wasm-eval": "'wasm-unsafe-eval'",
@@ -45,13 +46,13 @@ log = structlog.get_logger()
 
 
 class Unreadable(ValueError):
-    """Not a report."""
+    """The body is not a report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """Nothing of a body but what is known by name or looks like an origin or a path: no queries, no samples
-    (ASVS 16.2.5), and nothing that could end a line (ASVS 16.4.1)."""
+    """The parts of a report that are safe to log: known names, origins and paths. No queries and no samples (ASVS
+    16.2.5), and no characters that could end a log line (ASVS 16.4.1)."""
 
     page: str
     directive: str
@@ -59,22 +60,22 @@ class Violation:
 
     @property
     def add(self) -> str:
-        """What the page's author writes, or should do instead."""
+        """Return what the page's author may add to csp=, or should do instead."""
         if self.directive == "base-uri":
-            return "nothing: a page keeps its base"
+            return "nothing: the base of a page cannot be changed"
         if self.blocked == "self" and self.directive in {"script-src", "worker-src"}:
-            return "nothing: a file of an app is no script; put the script into Blocks(head=…)"
+            return "nothing: files of an app cannot be scripts; put the script into Blocks(head=…)"
         if self.blocked == "inline" or (self.directive, self.blocked) == ("script-src", "data"):
             return "nothing: put the script into Blocks(head=…), an event handler into js_on_load="
         source = _WORDS.get(self.blocked, self.blocked)
         if source.startswith(("http://", "ws://")) and not _LOOPBACK.fullmatch(source):
-            return "nothing: ask for it over https"
+            return "nothing: load it over https"
         return f'csp={{"{self.directive}": "{source}"}}'
 
 
 @dataclass(slots=True, kw_only=True)
 class Violations:
-    """In the memory of the process, and no more of it than there may be lines."""
+    """Logs each violation once per AGAIN_AFTER, within the limits. Remembers only as many as may be logged."""
 
     now: Callable[[], float] = time.monotonic
     _began: float = -AGAIN_AFTER
@@ -103,8 +104,8 @@ class Violations:
 
 
 def reported(body: bytes, *, host: str) -> Iterator[Violation]:
-    """Those of our own pages at `host`, a name with its port. Takes both forms: one `csp-report`, and a list of the
-    Reporting API. Raises Unreadable."""
+    """Yield the violations of our own pages at `host`, a name with its port. Reads both formats: a single
+    `csp-report`, and a list of the Reporting API. Raises Unreadable."""
     try:
         told = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Users, sessions, and what is kept for each."""
+"""Add users, sessions and their stored values."""
 
 from collections.abc import Sequence
 

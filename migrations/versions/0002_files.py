@@ -1,4 +1,4 @@
-"""Which files belong to which account."""
+"""Add the claims of accounts on files."""
 
 from collections.abc import Sequence
 

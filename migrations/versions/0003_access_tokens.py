@@ -1,4 +1,4 @@
-"""Personal access tokens, and what is kept for each."""
+"""Add personal access tokens and their stored values."""
 
 from collections.abc import Sequence
 

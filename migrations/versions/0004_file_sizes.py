@@ -1,4 +1,4 @@
-"""How large a file is, and when it was last used."""
+"""Add the size of a file and the time of its last use."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def upgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_files_claimed_at"))
         batch_op.add_column(sa.Column("size", sa.BigInteger(), nullable=True))
 
-    # Both databases rename it where it is; Alembic would copy the whole table on SQLite.
+    # Both databases can rename a column in place; Alembic would copy the whole table on SQLite.
     op.execute("ALTER TABLE files RENAME COLUMN claimed_at TO used_at")
     with op.batch_alter_table("files", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_files_used_at"), ["used_at"], unique=False)

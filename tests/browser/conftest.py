@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +20,19 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 PASSWORD = "correct horse"
 NAMED = "gradioapp.test"
-"""This machine, under a name that browsers do not take for it: no secure context without https."""
+"""This machine under another name. Browsers do not treat it as local, so it is no secure context without https."""
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Not for longer: while Playwright runs, its loop is the thread's, and no other test can have one."""
+def chromium_options() -> Sequence[str]:
+    """More options on Chromium's command line. A module may override them."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def chromium(chromium_options: Sequence[str]) -> Iterator[Browser]:
+    """Start Chromium for one module. While Playwright runs, its event loop is the thread's, and no
+    other test can have one."""
     if sys.platform == "linux" and find_library("atomic") is None:
         pytest.skip("no libatomic, which Playwright's driver needs: apt install libatomic1")
     with sync_playwright() as playwright:
@@ -32,21 +41,26 @@ def chromium() -> Iterator[Browser]:
             pytest.skip("no Chromium on this machine: apt install chromium, or set TEST_CHROMIUM")
         expect.set_options(
             timeout=20_000
-        )  # Two busy cores take longer than the five seconds that are usual.
+        )  # Two busy cores take longer than the usual five seconds.
         named = f"--host-resolver-rules=MAP {NAMED} 127.0.0.1"
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", named])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", named, *chromium_options]
+        )
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def new_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
-    """Each is another person's browser: nothing is shared. No request may leave the machine."""
+    """Return a function that opens the browser of another person: contexts share no data. Requests
+    to other machines fail the test."""
     opened: list[BrowserContext] = []
     strayed: list[str] = []
 
     def open_one() -> BrowserContext:
-        context = chromium.new_context(viewport={"width": 1280, "height": 800})
+        context = chromium.new_context(
+            viewport={"width": 1280, "height": 800}, ignore_https_errors=True
+        )
         context.set_default_timeout(20_000)
         context.on(
             "request",
@@ -62,10 +76,11 @@ def new_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
 
 def _is_ours(url: str) -> bool:
-    """The last two are the browser's own viewer of PDFs."""
+    """Return whether the URL belongs to this test. The last two prefixes are the browser's own PDF viewer."""
     return url.startswith(
         (
-            *("http://127.0.0.1:", f"http://{NAMED}:", "data:", "blob:"),
+            *("http://127.0.0.1:", "https://127.0.0.1:", "http://localhost:", f"http://{NAMED}:"),
+            *("data:", "blob:"),
             *("chrome:", "chrome-extension:"),
         )
     )
@@ -73,7 +88,7 @@ def _is_ours(url: str) -> bool:
 
 @dataclass(slots=True)
 class Service:
-    """The service in a folder of its own, which can be stopped and started again at the same address."""
+    """The service in its own folder. It can be stopped and started again at the same address."""
 
     folder: Path
     database_url: str | None
@@ -106,7 +121,7 @@ class Service:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.server)])
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
-    """The same on both databases: only DATABASE_URL differs."""
+    """Start the service on each database; only DATABASE_URL differs."""
     url = None
     if request.param == "postgres":
         fresh: FreshDatabase = request.getfixturevalue("fresh_postgres")
@@ -117,10 +132,29 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]
     service.ends()
 
 
+def forgets_confirmations(folder: Path) -> None:
+    """Let ten minutes pass for the confirmations in the SQLite database of this folder."""
+    [file] = (folder / "gradioapp-data").glob("*.sqlite3")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        changed = connection.execute(
+            "UPDATE sessions SET confirmed_at = datetime(confirmed_at, '-10 minutes')"
+        )
+        assert changed.rowcount
+
+
 def signs_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
+
+
+def signs_in_again(page: Page, email: str, password: str = PASSWORD) -> None:
+    """Sign in in the second window that the dialog of an ended session opens."""
+    ended = page.get_by_role("dialog", name="Your session has ended")
+    with page.expect_popup() as popup:
+        ended.get_by_role("button", name="Sign in").click()
+    with popup.value.expect_event("close"):
+        signs_in(popup.value, email, password)
 
 
 def opens_tab(page: Page, name: str) -> None:

@@ -1,7 +1,8 @@
-"""Apps of every kind behind sign-in, as their authors left them: by Gradio's own client, and in a real browser.
+"""Apps of every kind run unchanged behind sign-in, with Gradio's own client and in a real browser.
 
-`tests/apps` has one of each family of components, served all together by the real command; they differ in how they are
-written too: launched at once, in a main block, in a function, without a name, with a `data.py` of their own.
+`tests/apps` has one app for each family of components. The real command serves all of them
+together. They are also written in different ways: launched at once, in a main block, in a function,
+without a name, and with a `data.py` of their own.
 """
 
 import re
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 from zipfile import ZipFile
 
-import httpx
 import pytest
 from gradio_client import Client, handle_file  # type: ignore[import-untyped]
 from PIL import Image
@@ -21,13 +21,14 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from tests.browser.conftest import says
 from tests.processes import ROOT, Process
+from tests.servers import session_of
 
 APPS: Final = ROOT / "tests" / "apps"
 SOON: Final = 20
-"""Seconds that any answer may take."""
+"""Seconds that each result may take."""
 
 INVALID: Final = re.compile(r"^422 |status of 422 ")
-"""What a validator says of an input, which Gradio's own page takes for an answer and the browser for a fault."""
+"""The refusal of a validator, which Gradio's page treats as a result and the browser reports as an error."""
 
 NewBrowser = Callable[[], BrowserContext]
 
@@ -37,7 +38,7 @@ class Served:
     origin: str
     token: str
     folder: Path
-    """Where it was started: with its data, and a file for each kind of input."""
+    """The working directory of the service, with its data and a file for each kind of input."""
 
     def address(self, app: str) -> str:
         return f"{self.origin}/gradio/{app}/"
@@ -55,18 +56,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     process = Process(*command, folder=folder)
     try:
         origin = process.hears(r"http://127\.0\.0\.1:\d+").group(0)
-        yield Served(origin, signed_in(origin), writes_inputs(folder))
+        yield Served(origin, session_of(origin, "john@test.com"), writes_inputs(folder))
     finally:
         process.end()
-
-
-def signed_in(origin: str) -> str:
-    with httpx.Client(base_url=origin, headers={"origin": origin}, timeout=SOON) as http:
-        form = re.search(r'name="csrf_token" value="([^"]+)"', http.get("/login").text)
-        assert form
-        who = {"username": "john@test.com", "password": "secret", "csrf_token": form.group(1)}
-        assert http.post("/login", data=who).status_code == 303
-        return http.cookies["gradioapp-session"]
 
 
 def writes_inputs(folder: Path) -> Path:
@@ -85,11 +77,11 @@ def writes_inputs(folder: Path) -> Path:
     return folder
 
 
-# By Gradio's own client
+# With Gradio's own client
 
 
 class Uses:
-    """One app, by its API."""
+    """Use one app through its API."""
 
     def __init__(self, client: Client, served: Served) -> None:
         self.client, self.served = client, served
@@ -203,26 +195,73 @@ def custom(uses: Uses) -> None:
     assert uses("rate", 3) == "3 stars"
 
 
+def board(uses: Uses) -> None:
+    assert uses("total") == 1
+
+
+def arena(uses: Uses) -> None:
+    _, first, second = uses("ask", "Hi", [], [])
+    steps = uses.steps("answer", first, second)
+    assert [
+        [chat[-1]["content"][0]["text"] for chat in step] for step in (steps[0], steps[-1])
+    ] == [
+        ["H", "h"],
+        ["HI", "hi"],
+    ]
+
+
+def editor(uses: Uses) -> None:
+    picture = uses.file("picture.png")
+    drawn = {"background": picture, "layers": [], "composite": picture}
+    marked = uses("mark", drawn)
+    assert [part["label"] for part in marked["annotations"]] == ["left", "right"]
+    with Image.open(marked["image"]) as shown:
+        assert shown.size == (40, 20)
+
+
+def report(uses: Uses) -> None:
+    table = {"headers": ["Name", "Age"], "data": [["Eve", 5]], "metadata": None}
+    text, file = uses("make", table)
+    assert "<td>Eve</td><td>5</td>" in text
+    assert Path(file).name == "Report 1.html"
+    assert Path(file).read_text() == text
+
+
+def trip(uses: Uses) -> None:
+    assert uses("cities", "Japan")["choices"][2] == ["Osaka", "Osaka"]
+    assert uses("hotel", ["Hotel"])["visible"] is True
+
+
+def words(uses: Uses) -> None:
+    marked, kinds, found, code = uses("read", "Ada in 1843")
+    assert [part["token"] for part in marked if part["class_or_confidence"]] == ["Ada", "1843"]
+    assert kinds["confidences"][0]["confidence"] == 0.5
+    assert found == {"found": ["person", "year"]}
+    assert code.startswith("# 2 found")
+
+
 BY_CLIENT: Final[dict[str, Callable[[Uses], None]]] = {
     use.__name__: use
     for use in (
         *(text, image, audio, files, gallery, tables, plots, chat),
         *(streams, states, rendered, timed, several, model, tabs, events, custom),
+        *(board, arena, editor, report, trip, words),
     )
 }
 
 
-def test_every_app_is_tried() -> None:
+def test_every_app_has_a_test_with_the_client_and_in_the_browser() -> None:
     apps = {file.stem for file in APPS.glob("*.py")} | {
         f.parent.name for f in APPS.glob("*/app.py")
     }
 
-    assert BY_CLIENT.keys() == IN_BROWSER.keys() == apps
+    # These need a provider: see test_spaces.py.
+    assert BY_CLIENT.keys() == IN_BROWSER.keys() == apps - {"space", "drive"}
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("app", BY_CLIENT)
-def test_an_app_answers_gradios_own_client(app: str, served: Served, tmp_path: Path) -> None:
+def test_an_app_works_with_gradios_own_client(app: str, served: Served, tmp_path: Path) -> None:
     client = Client(
         served.address(app),
         headers={"cookie": f"gradioapp-session={served.token}", "origin": served.origin},
@@ -290,7 +329,7 @@ def opens_tables(tab: Page, served: Served) -> None:
     tab.get_by_label("Older than").fill("40")
     tab.get_by_label("Older than").press("Tab")
     expect(tab.get_by_role("gridcell", name="Ada")).to_have_count(0)
-    tab.get_by_role("button", name="Count").click()
+    tab.get_by_role("button", name="Count", exact=True).click()
     expect(tab.get_by_label("How many")).to_have_value("1")
 
 
@@ -328,7 +367,7 @@ def opens_states(tab: Page, served: Served) -> None:
         expect(tab.get_by_label("Kept")).to_have_value(re.compile(f"{item}$"))
     expect(tab.get_by_label("Kept")).to_have_value("a, b")
     expect(tab.get_by_label("Last time")).to_have_value("b")
-    # Left while it listens, a page of Gradio's says on the console that it was cut off.
+    # Gradio's page reports a cut connection on the console if it is left while it listens.
     while streams:
         tab.wait_for_timeout(50)
     tab.reload()
@@ -336,7 +375,7 @@ def opens_states(tab: Page, served: Served) -> None:
 
 
 def open_streams(tab: Page) -> set[Request]:
-    """Of events, as they begin and end from now on."""
+    """Track the streams of events from now on."""
     streams: set[Request] = set()
     tab.on("request", lambda asked: streams.add(asked) if "/queue/data" in asked.url else None)
     for end in ("requestfinished", "requestfailed"):
@@ -377,8 +416,10 @@ def opens_model(tab: Page, served: Served) -> None:
 
 
 def opens_tabs(tab: Page, served: Served) -> None:
-    for link in ("gradioapp", "Home", "Sign out"):  # The sidebar hides none of them.
-        tab.get_by_role("link", name=link, exact=True).click(trial=True)
+    # The sidebar covers no part of the bar.
+    tab.get_by_role("link", name="gradioapp", exact=True).click(trial=True)
+    for menu in ("Pages:", "Account menu of"):
+        tab.get_by_role("button", name=re.compile(menu)).click(trial=True)
     tab.get_by_role("tab", name="Table").click()
     tab.get_by_role("button", name="Fullscreen").click()
     tab.get_by_role("button", name="Exit fullscreen").click()
@@ -415,8 +456,85 @@ def opens_custom(tab: Page, served: Served) -> None:
     expect(tab.get_by_label("Shouted")).to_have_value("QUIET")
 
 
+def opens_board(tab: Page, served: Served) -> None:
+    expect(tab.get_by_role("heading", name="To do: 1")).to_be_visible()
+    tab.get_by_label("New card").fill("Write")
+    tab.get_by_label("New card").press("Enter")
+    expect(tab.get_by_role("heading", name="To do: 2")).to_be_visible()
+    tab.get_by_role("button", name="Move Read").click()
+    expect(tab.get_by_role("heading", name="Done: 1")).to_be_visible()
+    tab.get_by_role("button", name="Drop Write").click()
+    expect(tab.get_by_role("heading", name="To do: 0")).to_be_visible()
+    tab.get_by_role("button", name="Total").click()
+    expect(tab.get_by_label("Total")).to_have_value("1")
+
+
+def opens_arena(tab: Page, served: Served) -> None:
+    tab.get_by_label("Message").fill("Hello you")
+    tab.get_by_label("Message").press("Enter")
+    says(tab, "HELLO YOU")
+    says(tab, "hello you")
+    tab.get_by_role("button", name="Like", exact=True).last.click()
+    expect(tab.get_by_label("Votes")).to_have_value("Lower 1")
+    tab.get_by_role("button", name="Undo").first.click()
+    expect(tab.get_by_text("HELLO YOU", exact=True)).to_have_count(0)
+    tab.get_by_role("button", name="Clear", exact=True).last.click()
+    expect(tab.get_by_label("Votes")).to_have_value("")
+
+
+def opens_editor(tab: Page, served: Served) -> None:
+    canvas = tab.locator("canvas").first
+    expect(canvas).to_be_visible()
+    box = canvas.bounding_box()
+    assert box
+    tab.get_by_role("button", name="Brush", exact=True).click()
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + box["width"] / 2 + 20, box["y"] + box["height"] / 2, steps=5)
+    tab.mouse.up()
+    tab.get_by_role("button", name="Mark", exact=True).click()
+    shows_pictures(tab, 1)
+    tab.get_by_role("button", name="left", exact=True).click()
+    expect(tab.get_by_label("Part")).to_have_value("left of 0")
+
+
+def opens_report(tab: Page, served: Served) -> None:
+    tab.get_by_role("button", name="Make").click()
+    heading = tab.get_by_role("heading", name="Report")
+    expect(heading).to_have_css("color", "rgb(4, 5, 6)")
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="Take it").click()
+    assert download.value.suggested_filename == "Report 2.html"
+    assert "<td>Cy</td><td>41</td>" in download.value.path().read_text()
+
+
+def opens_trip(tab: Page, served: Served) -> None:
+    tab.get_by_role("button", name="Plan").click()
+    says(tab, "Choose a city first.")
+    tab.get_by_label("Country").click()
+    tab.get_by_role("option", name="Japan").click()
+    tab.get_by_label("Osaka").check()
+    expect(tab.get_by_label("Stars").first).to_be_hidden()
+    tab.get_by_label("Hotel").check()
+    expect(tab.get_by_label("Stars").first).to_be_visible()
+    tab.get_by_role("button", name="Plan").click()
+    expect(tab.get_by_role("textbox", name="Plan")).to_have_value("Osaka, Japan: Hotel 3 #ff0000")
+
+
+def opens_words(tab: Page, served: Served) -> None:
+    tab.get_by_text("Ada was in Paris in 1843").first.click()
+    expect(tab.get_by_label("Text")).to_have_value("Ada was in Paris in 1843")
+    says(tab, "# 3 found")
+    tab.get_by_label("Text").fill("Paris")
+    tab.get_by_role("button", name="Submit").click()
+    says(tab, "# 1 found")
+    expect(tab.locator(".output-class, [data-testid=label-output-value]").first).to_have_text(
+        "place"
+    )
+
+
 def shows_pictures(tab: Page, number: int) -> None:
-    """So many that have really come."""
+    """Wait until this many pictures have been loaded."""
     tab.wait_for_function(
         "number => [...document.querySelectorAll('.gradio-container img')]"
         ".filter(e => e.naturalWidth && e.src.includes('/file=')).length >= number",
@@ -430,13 +548,14 @@ IN_BROWSER: Final[dict[str, Callable[[Page, Served], None]]] = {
         *(opens_text, opens_image, opens_audio, opens_files, opens_gallery, opens_tables),
         *(opens_plots, opens_chat, opens_streams, opens_states, opens_rendered, opens_timed),
         *(opens_several, opens_model, opens_tabs, opens_events, opens_custom),
+        *(opens_board, opens_arena, opens_editor, opens_report, opens_trip, opens_words),
     )
 }
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("app", IN_BROWSER)
-def test_a_person_uses_an_app_without_a_word_on_the_console(
+def test_an_app_works_in_the_browser_without_console_errors(
     app: str, served: Served, new_browser: NewBrowser
 ) -> None:
     context = new_browser()

@@ -1,4 +1,4 @@
-"""What one person's browser can do to another's, from the page that both may use."""
+"""One account's browser attacks another's, from a page that both may use."""
 
 import json
 import re
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.processes import ROOT, Process
+from tests.servers import session_of
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +32,8 @@ async ([path, options]) => {
   return [status, text];
 }
 """
-"""What came within three seconds, also of a stream that goes on; status 0 when nothing did."""
+"""Return the status and the text that arrived within three seconds, also of an open stream. The
+status is 0 without a response."""
 
 NewBrowser = Callable[[], BrowserContext]
 
@@ -49,12 +50,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def opens(context: BrowserContext, origin: str, email: str) -> Page:
-    with httpx.Client(base_url=origin, headers={"origin": origin}, timeout=20) as http:
-        form = re.search(r'name="csrf_token" value="([^"]+)"', http.get("/login").text)
-        assert form
-        who = {"username": email, "password": "secret", "csrf_token": form.group(1)}
-        assert http.post("/login", data=who).status_code == 303
-        token = http.cookies["gradioapp-session"]
+    token = session_of(origin, email)
     context.add_cookies([{"name": "gradioapp-session", "value": token, "url": origin}])
     tab = context.new_page()
     tab.goto(f"{origin}/gradio/streams/")
@@ -72,7 +68,7 @@ def asks(tab: Page, path: str, body: Any = None, **headers: str) -> tuple[int, s
 
 
 @pytest.mark.asvs("8.2.2", "8.4.1")
-def test_nobody_reaches_into_the_tab_of_somebody_else(origin: str, new_browser: NewBrowser) -> None:
+def test_an_account_cannot_reach_the_tab_of_another(origin: str, new_browser: NewBrowser) -> None:
     john = opens(new_browser(), origin, "john@test.com")
     jane = opens(new_browser(), origin, "jane@test.com")
     with john.expect_response(re.compile("queue/join")) as joined:
@@ -118,7 +114,7 @@ def test_nobody_reaches_into_the_tab_of_somebody_else(origin: str, new_browser: 
         asks(jane, f"{API}/mcp/", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
     ]
     assert {status for status, _ in tried} <= {400, 404}, [(s, t[:60]) for s, t in tried]
-    # Hers of that name begins later, if at all.
+    # The stream of her own upload with this name may begin later.
     assert "a.txt" not in asks(jane, f"{API}/upload_progress?upload_id=up")[1]
     for name in leaked:
         told = asks(jane, f"{API}/queue/data?session_hash={name}")
@@ -133,4 +129,4 @@ def test_nobody_reaches_into_the_tab_of_somebody_else(origin: str, new_browser: 
 
     now = john.get_by_label("Now").input_value()
     assert re.fullmatch(r"number \d+", now)
-    expect(john.get_by_label("Now")).not_to_have_value(now)  # It goes on.
+    expect(john.get_by_label("Now")).not_to_have_value(now)  # The event continues.

@@ -1,4 +1,5 @@
-"""Files of apps in a real browser: pictures, maps and documents show, and nothing of them runs as a part of the service."""
+"""Files of apps in a real browser: pictures, maps and documents are shown, and none of them runs as
+part of the service."""
 
 import http.server
 import re
@@ -10,12 +11,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.processes import Process
+from tests.servers import session_of
 
 pytestmark = pytest.mark.browser
 
@@ -24,18 +25,21 @@ from pathlib import Path
 
 import gradio as gr
 
-from entrypoints.ui.sdk import Page
+from gradioapp import Page
 
 FILES = "gradio_api/file=outputs"
 HTML = Path("shown.html").read_text()
 
 with gr.Blocks(title="Files") as demo:
     gr.HTML(HTML, elem_id="shown")
+    gr.Markdown("![plan](gradio_api/file=outputs/plan.svg)", elem_id="markdown")
+    gr.HTML('<img src="/gradio_api/file=outputs/plan.svg">', elem_id="wrong")
 
 page = Page(demo, title="Files", csp={"script-src": ["'self'", "CDN"], "worker-src": "'self'"})
-demo.launch(allowed_paths=["outputs"])
+CSS = "#markdown { background-image: url(gradio_api/file=outputs/styled.svg) }"
+demo.launch(allowed_paths=["outputs"], css=CSS)
 """
-"""Its author has said all that could open it."""
+"""The author has allowed every source that could expose the page."""
 SHOWN: Final = """
 <b>Shown</b>
 <iframe id="map" src="gradio_api/file=outputs/map.html"></iframe>
@@ -85,7 +89,7 @@ def a_pdf() -> bytes:
 
 
 class Elsewhere(http.server.BaseHTTPRequestHandler):
-    """Another address of the same site: where a library comes from, and a page that loads what it can from the service."""
+    """Another origin of the same site. It serves a library, and a page that loads what it can from the service."""
 
     page = ""
 
@@ -116,6 +120,7 @@ def elsewhere() -> Iterator[str]:
 class Served:
     origin: str
     token: str
+    process: Process
 
     @property
     def page(self) -> str:
@@ -138,6 +143,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, elsewhere: str) -> Iterator
         "x.mjs": SCRIPT,
         "x.css": "#styled { color: rgb(1, 2, 3) }",
         "a.svg": SVG,
+        "plan.svg": SVG,
+        "styled.svg": SVG,
     }.items():
         (outputs / name).write_text(text)
     (outputs / "a.pdf").write_bytes(a_pdf())
@@ -150,12 +157,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, elsewhere: str) -> Iterator
     process = Process(*command, folder=folder)
     try:
         origin = process.hears(r"http://127\.0\.0\.1:\d+").group(0)
-        with httpx.Client(base_url=origin, headers={"origin": origin}, timeout=20) as client:
-            form = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/login").text)
-            assert form
-            who = {"username": "john@test.com", "password": "secret", "csrf_token": form.group(1)}
-            assert client.post("/login", data=who).status_code == 303
-            yield Served(origin, client.cookies["gradioapp-session"])
+        yield Served(origin, session_of(origin, "john@test.com"), process)
     finally:
         process.end()
 
@@ -177,9 +179,7 @@ def tab(john: BrowserContext, served: Served) -> Page:
     return tab
 
 
-def test_a_map_in_a_frame_is_drawn_and_reaches_nothing_of_the_service(
-    tab: Page, served: Served
-) -> None:
+def test_a_map_in_a_frame_is_drawn_without_access_to_the_service(tab: Page, served: Served) -> None:
     drawn = tab.frame_locator("#map").locator("#map")
 
     expect(drawn).to_contain_text("drawn")
@@ -192,14 +192,32 @@ def test_a_map_in_a_frame_is_drawn_and_reaches_nothing_of_the_service(
     framed.wait_for_function("document.title === 'fetched refused'")
 
 
-def test_a_map_in_a_srcdoc_is_drawn_by_a_library_that_its_author_named(tab: Page) -> None:
+def test_files_are_found_by_addresses_without_a_leading_slash_and_the_log_names_a_page_with_others(
+    john: BrowserContext, served: Served
+) -> None:
+    statuses: dict[str, int] = {}
+    tab = john.new_page()
+    tab.on("response", lambda got: statuses.update({got.url: got.status}))
+    tab.goto(served.page)
+    expect(tab.locator("#markdown img")).to_be_visible()
+    tab.wait_for_load_state("networkidle")
+
+    for picture in ("#picture", "#markdown img"):
+        tab.wait_for_function("one => document.querySelector(one).naturalWidth > 0", arg=picture)
+    assert statuses[served.file("styled.svg")] == 200
+    assert tab.evaluate("document.querySelector('#wrong img').naturalWidth") == 0
+    assert statuses[f"{served.origin}/gradio_api/file=outputs/plan.svg"] == 404
+    assert "/gradio/files/" in served.process.hears("at the root of the host").string
+
+
+def test_a_map_in_a_srcdoc_is_drawn_by_a_library_that_the_author_allows(tab: Page) -> None:
     drawn = tab.frame_locator("#srcdoc").locator("#drawn")
 
     expect(drawn).to_have_text("drawn by a library")
 
 
 @pytest.mark.asvs("3.2.1", "3.4.3")
-def test_a_file_is_no_script_and_no_style_of_the_page(tab: Page) -> None:
+def test_a_file_is_neither_script_nor_style_of_the_page(tab: Page) -> None:
     frame = tab.frame_locator("#attack")
     expect(frame.get_by_text("attack")).to_be_visible()
     ways = {
@@ -247,7 +265,7 @@ def test_a_file_is_no_script_and_no_style_of_the_page(tab: Page) -> None:
 
 
 @pytest.mark.asvs("3.2.1", "3.4.4")
-def test_without_the_pages_policy_a_file_is_still_no_script(
+def test_a_file_is_no_script_even_without_the_policy_of_the_page(
     john: BrowserContext, served: Served
 ) -> None:
     tab = john.new_page()
@@ -270,7 +288,7 @@ def test_without_the_pages_policy_a_file_is_still_no_script(
     assert tab.evaluate("window.hacked") is None
 
 
-def test_a_pdf_shows_in_a_frame_and_in_a_tab(
+def test_a_pdf_is_shown_in_a_frame_and_in_a_tab(
     john: BrowserContext, served: Served, tab: Page
 ) -> None:
     frame = tab.locator("#pdf")
@@ -285,7 +303,8 @@ def test_a_pdf_shows_in_a_frame_and_in_a_tab(
 
 
 def _becomes_red(screenshot: Callable[[], bytes], tab: Page) -> None:
-    """As the page of the PDF is: what its viewer draws is nowhere else to be seen."""
+    """Wait until the screenshot is red like the page of the PDF. The drawing of the PDF viewer is
+    not accessible in any other way."""
     for _ in range(100):
         picture = Image.open(BytesIO(screenshot())).convert("RGB")
         colours = picture.getcolors(maxcolors=2**24) or []
@@ -296,7 +315,7 @@ def _becomes_red(screenshot: Callable[[], bytes], tab: Page) -> None:
 
 
 @pytest.mark.asvs("3.2.1", "3.4.8")
-def test_a_document_in_a_tab_of_its_own_shows_and_has_no_origin(
+def test_a_document_in_its_own_tab_is_shown_without_an_origin(
     john: BrowserContext, served: Served
 ) -> None:
     tab = john.new_page()
@@ -308,12 +327,12 @@ def test_a_document_in_a_tab_of_its_own_shows_and_has_no_origin(
     expect(tab.locator("svg")).to_have_attribute("data-said", "refused")
 
 
-def test_a_drawing_shows_as_a_picture_and_in_a_frame(tab: Page) -> None:
+def test_a_drawing_is_shown_as_a_picture_and_in_a_frame(tab: Page) -> None:
     tab.wait_for_function("document.getElementById('picture').naturalWidth === 10")
     expect(tab.frame_locator("#svg").locator("svg")).to_have_attribute("data-said", "refused")
 
 
-def test_a_video_is_played_from_where_one_likes(john: BrowserContext, served: Served) -> None:
+def test_a_video_can_be_played_from_any_position(john: BrowserContext, served: Served) -> None:
     tab = john.new_page()
     parts: list[tuple[str, int]] = []
     tab.on(
@@ -341,7 +360,7 @@ def test_a_video_is_played_from_where_one_likes(john: BrowserContext, served: Se
     assert any(re.fullmatch(r"bytes=[1-9]\d+-", asked) for asked, _ in parts), parts
 
 
-# Pages of other addresses
+# Pages of other origins
 
 
 LOADS: Final = """
@@ -359,7 +378,8 @@ for (const [name, url] of [["fetch", "FILE/a.svg"], ["config", "PAGEconfig"], ["
 
 
 def _statuses(context: BrowserContext, tab: Page, origin: str) -> dict[str, int]:
-    """By address, of all that the service is asked, also of what the browser then keeps from the page."""
+    """Record the status of each request to the service by URL, also of responses that the browser
+    hides from the page."""
     asked: dict[str, str] = {}
     statuses: dict[str, int] = {}
     protocol = context.new_cdp_session(tab)
@@ -377,7 +397,7 @@ def _statuses(context: BrowserContext, tab: Page, origin: str) -> dict[str, int]
 
 
 @pytest.mark.asvs("3.5.8", "3.2.1")
-def test_a_page_of_the_same_site_loads_nothing_and_may_link(
+def test_a_page_of_the_same_site_can_link_but_not_load(
     john: BrowserContext, served: Served, elsewhere: str
 ) -> None:
     text = "<script>window.told = {}</script>" + LOADS

@@ -1,4 +1,4 @@
-"""Apps of several kinds under the policies derived for them, in a real browser that stops what they do not allow."""
+"""Apps of several kinds under their derived policies, in a real browser that enforces the policies."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import gradio as gr
 import numpy as np
@@ -18,21 +19,24 @@ import pandas as pd  # type: ignore[import-untyped]  # Gradio brings it, and no 
 import pytest
 import structlog
 import uvicorn
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Route, expect
 from playwright.sync_api import Page as Tab
 from structlog.testing import capture_logs
 
 from entrypoints.ui import Page
+from entrypoints.ui.apps.launch_options import note_options
 from tests.ui.conftest import Mounts
 
 pytestmark = pytest.mark.browser
 
 ELSEWHERE: Final = "http://127.0.0.1:1"
-"""Another origin, and still this machine."""
+"""Another origin on this machine."""
 LISTENS: Final = """
     window.stopped = [];
     document.addEventListener("securitypolicyviolation", e => window.stopped.push(e.effectiveDirective + " " + e.blockedURI));
 """
+PICTURE: Final = "https://pictures.example.com/back.svg"
+GOOGLE_STYLES: Final = "@font-face { font-family: 'Pacifico'; src: url(https://fonts.gstatic.com/s/p.woff2) format('woff2'); }"
 TRIANGLE: Final = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
 SHOWN: Final = {
     "plain": ".katex",
@@ -90,7 +94,7 @@ def _model(file: str) -> gr.Blocks:
 
 def _with_head() -> gr.Blocks:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Gradio wants it at launch(), which is not called here.
+        warnings.simplefilter("ignore")  # Gradio wants it in launch(), which is not called here.
         demo = gr.Blocks(head="<script>document.documentElement.dataset.head = 'ran'</script>")
     with demo:
         gr.Textbox()
@@ -107,9 +111,19 @@ def _violating() -> gr.Blocks:
     return demo
 
 
+def _themed() -> gr.Blocks:
+    demo = gr.Blocks()
+    with demo:
+        gr.Markdown("In its font", elem_id="shown")
+    theme = gr.themes.Default(font=[gr.themes.GoogleFont("Pacifico")])
+    pictured = theme.set(body_background_fill=f"url('{PICTURE}')")
+    note_options(demo, {"theme": pictured}, of=gr.Blocks.launch)
+    return demo
+
+
 @dataclass(slots=True)
 class Serving:
-    """The pages behind the real gate and server, in a thread of their own."""
+    """Serve the pages behind the real gate and server, in a separate thread."""
 
     apps: dict[str, Callable[[], gr.Blocks]]
     address: str = ""
@@ -148,6 +162,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         "model": lambda: _model(str(file)),
         "with-head": _with_head,
         "violating": _violating,
+        "themed": _themed,
     }
     serving = Serving(apps)
     thread = threading.Thread(target=lambda: asyncio.run(serving.serves()), daemon=True)
@@ -170,7 +185,7 @@ NewBrowser = Callable[[], BrowserContext]
 
 
 def opens(new_browser: NewBrowser, serving: Serving, page: str) -> tuple[Tab, str]:
-    """The tab, and the policy its page came with."""
+    """Return the tab and the policy of its page."""
     context = new_browser()
     context.add_cookies(
         [{"name": "gradioapp-session", "value": serving.token, "url": serving.address}]
@@ -189,7 +204,7 @@ def stopped(tab: Tab) -> list[str]:
 
 @pytest.mark.asvs("3.4.3")
 @pytest.mark.parametrize("page", SHOWN)
-def test_an_app_comes_up_and_its_policy_stops_nothing(
+def test_an_app_loads_without_violations_of_its_policy(
     serving: Serving, new_browser: NewBrowser, page: str
 ) -> None:
     tab, policy = opens(new_browser, serving, page)
@@ -198,6 +213,44 @@ def test_an_app_comes_up_and_its_policy_stops_nothing(
 
     assert stopped(tab) == []
     assert ("'unsafe-eval'" in policy) == (page in {"scripted", "editor", "plots"})
+
+
+def test_the_font_and_the_picture_of_a_theme_are_loaded_without_violations(
+    serving: Serving, chromium: Browser
+) -> None:
+    context = chromium.new_context()
+    context.add_cookies(
+        [{"name": "gradioapp-session", "value": serving.token, "url": serving.address}]
+    )
+    asked: list[str] = []
+    for pattern, kind, body in (
+        ("https://fonts.googleapis.com/**", "text/css", GOOGLE_STYLES),
+        ("https://fonts.gstatic.com/**", "font/woff2", b""),
+        (f"{PICTURE}**", "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+    ):
+
+        def fulfil(route: Route, kind: str = kind, body: str | bytes = body) -> None:
+            asked.append(route.request.url)
+            route.fulfill(
+                body=body, content_type=kind, headers={"access-control-allow-origin": "*"}
+            )
+
+        context.route(pattern, fulfil)
+    tab = context.new_page()
+    tab.add_init_script(LISTENS)
+    tab.goto(f"{serving.address}/gradio/themed/")
+
+    expect(tab.locator("#shown")).to_be_visible()
+    tab.wait_for_function("[...document.fonts].some(font => font.family.includes('Pacifico'))")
+    tab.evaluate("document.fonts.load('16px Pacifico').catch(() => null)")
+
+    assert stopped(tab) == []
+    assert {urlsplit(url).netloc for url in asked} == {
+        "fonts.googleapis.com",
+        "fonts.gstatic.com",
+        urlsplit(PICTURE).netloc,
+    }
+    context.close()
 
 
 def test_the_script_of_an_event_runs(serving: Serving, new_browser: NewBrowser) -> None:
@@ -234,7 +287,7 @@ def test_the_worker_that_cuts_videos_starts(serving: Serving, new_browser: NewBr
 
 
 @pytest.mark.asvs("3.4.7", "3.4.3", "16.2.5")
-def test_what_a_policy_stops_is_logged_with_what_to_add(
+def test_a_violation_is_logged_with_the_source_to_add(
     serving: Serving, new_browser: NewBrowser, lines: list[Any]
 ) -> None:
     tab, _ = opens(new_browser, serving, "violating")
@@ -254,7 +307,7 @@ def test_what_a_policy_stops_is_logged_with_what_to_add(
 
 
 def _reported(lines: list[Any], directive: str, *, before: float) -> Any:
-    """A browser sends its reports when it likes."""
+    """Wait for the report, because a browser may send it later."""
     while time.monotonic() < before:
         for line in list(lines):
             if line.get("directive") == directive:

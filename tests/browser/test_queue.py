@@ -1,4 +1,4 @@
-"""A full queue as people see it: why their event was not taken, and that it is taken once there is room."""
+"""A full queue in a real browser: an event is refused with the reason, and accepted once there is room."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +8,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import says, signs_in
 from tests.processes import Process
+
+pytestmark = pytest.mark.browser
 
 APP = """
 import asyncio
@@ -41,7 +43,7 @@ def origin(tmp_path: Path) -> Iterator[str]:
         process.end()
 
 
-def test_who_finds_no_place_is_told_why(
+def test_an_event_is_refused_with_the_reason_while_the_queue_is_full(
     origin: str, tmp_path: Path, new_browser: Callable[[], BrowserContext]
 ) -> None:
     def opens(email: str) -> Page:

@@ -1,7 +1,8 @@
-"""What apps keep in a browser that several people use: saved chats, `gr.BrowserState`, and what scripts store.
+"""Data that apps keep in a browser with several users: saved chats, `gr.BrowserState` and data of
+scripts.
 
-On this machine a browser obeys Clear-Site-Data, as it does over https; under another name, over http, it does not, and
-a script of the page has to do the same.
+On a local address a browser obeys Clear-Site-Data, like over https. Under another name over http it
+does not, and a script of the page has to clear the data.
 """
 
 import json
@@ -54,7 +55,7 @@ STORES: Final = """
   indexedDB.open("of a script").onsuccess = opened => done(opened.target.result.close());
 })
 """
-"""As a script of the app's author might."""
+"""Store values like a script of the app's author might."""
 DATABASES_LEFT: Final = """
 async () => {
   let left = await indexedDB.databases();
@@ -65,14 +66,14 @@ async () => {
   return left.length;
 }
 """
-"""They are removed while the page goes on."""
+"""Databases are removed while the page stays open."""
 
 NewBrowser = Callable[[], BrowserContext]
 
 
 @dataclass(slots=True)
 class Served:
-    """The service, which can be stopped and started again at the same address."""
+    """The service. It can be stopped and started again at the same address."""
 
     folder: Path
     host: str
@@ -116,7 +117,7 @@ class Served:
 
     @contextmanager
     def signed_in(self, email: str) -> Iterator[httpx.Client]:
-        """Another device of theirs."""
+        """Sign in on another device."""
         headers = {"origin": self.origin, "host": f"{self.host}:{self.port}"}
         at = f"http://127.0.0.1:{self.port}"
         with httpx.Client(base_url=at, headers=headers, timeout=20) as http:
@@ -150,11 +151,11 @@ def served(
             served.process.end()
 
 
-# What people do
+# Actions of users
 
 
 def arrives(page: Page, served: Served, email: str, app: str = "chat") -> None:
-    """At the sign-in page, and from there at the app."""
+    """Open the sign-in page, sign in, and wait for the app."""
     page.goto(served.address(app))
     page.wait_for_url("**/login?next=**")
     signs_in(page, email)
@@ -184,12 +185,12 @@ def chats(page: Page, words: str = WORDS) -> None:
 
 
 def in_list(page: Page) -> Locator:
-    """The saved chats at the side."""
+    """The list of saved chats."""
     return page.locator(".table-wrap td.textbox")
 
 
 def lists(page: Page, served: Served, *words: str) -> None:
-    """The chat's page shows these saved chats, and no others."""
+    """Check that the chat's page lists exactly these saved chats."""
     page.goto(served.address("chat"))
     expect(in_list(page)).to_have_text([*words])
 
@@ -212,11 +213,11 @@ def only_this_accounts_values_are_stored(page: Page) -> None:
     assert page.evaluate(DATABASES_LEFT) == 0
 
 
-# What they find
+# Stored data
 
 
 @pytest.mark.asvs("14.3.1", "14.3.3")
-def test_what_one_account_has_stored_is_not_there_for_the_next(
+def test_stored_data_of_one_account_is_removed_for_the_next(
     served: Served, new_browser: NewBrowser
 ) -> None:
     page = new_browser().new_page()
@@ -240,7 +241,7 @@ def test_what_one_account_has_stored_is_not_there_for_the_next(
     assert set(of_ada["local"].values()).isdisjoint(of_bob["local"].values())
     assert WORDS not in json.dumps(of_bob)
 
-    # A browser keeps values for one account at a time, whichever way it was cleared.
+    # A browser keeps values for one account at a time, however they were cleared.
     leaves(page, served)
     arrives(page, served, ADA)
     only_this_accounts_values_are_stored(page)
@@ -248,7 +249,7 @@ def test_what_one_account_has_stored_is_not_there_for_the_next(
     lists(page, served, "anew")
 
 
-def test_what_an_account_has_stored_is_there_when_it_comes_back(
+def test_stored_data_of_an_account_is_kept_until_it_returns(
     served: Served, new_browser: NewBrowser
 ) -> None:
     context = new_browser()
@@ -281,7 +282,7 @@ def test_what_an_account_has_stored_is_there_when_it_comes_back(
 @pytest.mark.parametrize(
     ("app", "label", "button"), [("states", "Item", "Add"), ("rendered-state", "Note", "Keep")]
 )
-def test_a_value_of_an_app_is_its_owners(
+def test_a_browser_state_belongs_to_its_account(
     served: Served, new_browser: NewBrowser, app: str, label: str, button: str
 ) -> None:
     page = new_browser().new_page()
@@ -302,7 +303,7 @@ def test_a_value_of_an_app_is_its_owners(
 
 
 @pytest.mark.asvs("14.3.1")
-def test_a_tab_of_the_account_before_becomes_one_of_the_next(
+def test_an_open_tab_of_the_earlier_account_becomes_one_of_the_next(
     served: Served, new_browser: NewBrowser
 ) -> None:
     context = new_browser()
@@ -312,8 +313,10 @@ def test_a_tab_of_the_account_before_becomes_one_of_the_next(
     before.evaluate(STORES, WORDS)
     message(before).fill("not yet sent")
     leaves(page, served)
+    before.wait_for_url("**/login?next=**")  # Its stream has noticed the sign-out.
 
     arrives(page, served, BOB)
+    before.reload()
 
     is_theirs(before, BOB)
     expect(message(before)).to_have_value("")
@@ -330,7 +333,7 @@ def test_a_tab_of_the_account_before_becomes_one_of_the_next(
         "dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))",
     ],
 )
-def test_a_tab_that_missed_the_change_of_accounts_notices_when_it_is_looked_at(
+def test_a_tab_that_missed_a_change_of_accounts_notices_when_it_is_shown(
     served: Served, new_browser: NewBrowser, looked_at: str
 ) -> None:
     context = new_browser()
@@ -348,7 +351,7 @@ def test_a_tab_that_missed_the_change_of_accounts_notices_when_it_is_looked_at(
 
 
 @pytest.mark.asvs("14.3.1")
-def test_what_a_tab_of_the_account_before_still_writes_opens_for_nobody_and_is_removed(
+def test_a_value_that_a_tab_of_the_earlier_account_writes_is_hidden_and_removed(
     served: Served, new_browser: NewBrowser
 ) -> None:
     page = new_browser().new_page()
@@ -362,7 +365,7 @@ def test_what_a_tab_of_the_account_before_still_writes_opens_for_nobody_and_is_r
     found = stored(page)["local"]
     (own,) = (key for key in found if key.startswith(f"gradioapp.{owner(page)}."))
 
-    # Under Ada's key, and under Bob's too: neither shows it to Bob.
+    # Written under Ada's key and under Bob's: Bob sees neither.
     page.evaluate(
         "([keys, value]) => keys.forEach(key => localStorage.setItem(key, value))",
         [[key, own], of_ada[key]],

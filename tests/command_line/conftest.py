@@ -1,4 +1,4 @@
-"""Folders to run commands in, in this process and as real ones."""
+"""Fixtures that run commands in a folder, in this process or in real ones."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ Gradioapp = Callable[..., Result]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Empty, with nothing set in the environment."""
+    """Change to an empty folder, and remove our settings from the environment."""
     for name in filter(is_setting, list(os.environ)):
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def gradioapp(folder: Path) -> Gradioapp:
-    """Runs a command as it is typed; `stdin` is what is piped into it."""
+    """Run a command as it is typed; `stdin` is piped into it."""
     runner = CliRunner()
 
     def run(typed: str = "", *, stdin: str | None = None, **settings: str) -> Result:
@@ -37,7 +37,7 @@ def gradioapp(folder: Path) -> Gradioapp:
 
 @pytest.fixture
 def start(folder: Path) -> Iterator[Callable[..., Process]]:
-    """Starts processes in the folder; none outlives the test."""
+    """Start processes in the folder, and end them after the test."""
     started: list[Process] = []
 
     def run(*command: str, **more: Any) -> Process:

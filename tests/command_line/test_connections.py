@@ -1,4 +1,4 @@
-"""Real servers whose clients hold on to connections: everybody else is answered, and the log stays small."""
+"""Real servers whose clients keep connections open: other clients are still served, and the log stays small."""
 
 import json
 import re
@@ -19,11 +19,12 @@ from tests.processes import Process
 pytestmark = pytest.mark.server
 
 FILES: Final = 256
-"""What the server may have open: few, so that it takes no thousands of connections to see what happens."""
+"""The limit of open files of the server. It is low, so that the tests need few connections."""
 STALL: Final = 1.0
 PER_ADDRESS: Final = 40
 PATIENCE: Final = 8.0
-"""Seconds until a stalled connection must be closed: the server looks every quarter of a second, on a busy machine later."""
+"""Seconds until a stalled connection must be closed. The server checks every quarter of a second,
+but later on a busy machine."""
 MB: Final = 1024 * 1024
 JOHN: Final = {"username": "john@test.com", "password": "secret"}
 
@@ -49,7 +50,7 @@ PAGE: Final = "/gradio/demo"
 
 
 class Served:
-    """A service, and what people and others do to it."""
+    """A service, with the actions of its clients."""
 
     def __init__(self, folder: Path, process: Process, base: str) -> None:
         self.folder = folder
@@ -82,7 +83,7 @@ def sign_in(browser: httpx.Client) -> None:
 
 
 def waits(browser: httpx.Client, seconds: float, *, tab: str = "tab") -> str:
-    """What an event of the app answers that takes so long."""
+    """Return the result of an event of the app that takes this many seconds."""
     body = {"data": [seconds], "fn_index": 0, "session_hash": tab}
     joined = browser.post(f"{PAGE}/gradio_api/queue/join", json=body)
     assert joined.status_code == 200, joined.text
@@ -93,7 +94,7 @@ def waits(browser: httpx.Client, seconds: float, *, tab: str = "tab") -> str:
 
 
 def ends(connection: socket.socket) -> tuple[bytes, float]:
-    """What is still said on it, and after how many seconds it is closed."""
+    """Return the rest that is sent on the connection, and the seconds until it is closed."""
     begun, said = time.monotonic(), b""
     with connection:
         try:
@@ -105,7 +106,7 @@ def ends(connection: socket.socket) -> tuple[bytes, float]:
 
 
 def drips(connection: socket.socket) -> float:
-    """Sends a byte now and then; answers how many seconds it was possible."""
+    """Send a byte now and then, and return for how many seconds this was possible."""
     begun = time.monotonic()
     with connection, suppress(OSError):
         while time.monotonic() - begun < PATIENCE:
@@ -115,7 +116,7 @@ def drips(connection: socket.socket) -> float:
 
 
 def head(browser: httpx.Client, path: str, *headers: str) -> bytes:
-    """The lines of a POST by the person in the browser, without its body."""
+    """Return the head of a POST by the browser's account, without a body."""
     cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     lines = [
         f"POST {path} HTTP/1.1",
@@ -152,7 +153,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         process.end()
 
 
-def test_while_a_thousand_requests_are_half_sent_a_person_is_answered(served: Served) -> None:
+def test_a_request_is_answered_while_a_thousand_others_are_unfinished(served: Served) -> None:
     before = len(served.process.says())
     with ExitStack() as open_:
         for _ in range(1040):
@@ -173,7 +174,7 @@ def test_while_a_thousand_requests_are_half_sent_a_person_is_answered(served: Se
     assert "made_room" in said
 
 
-def test_what_sends_no_whole_header_is_closed(served: Served) -> None:
+def test_a_connection_without_a_complete_header_is_closed(served: Served) -> None:
     sent = (b"", b"GET / HTTP/1.1\r\nHost: a", b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET / HT")
 
     begun = time.monotonic()
@@ -185,7 +186,7 @@ def test_what_sends_no_whole_header_is_closed(served: Served) -> None:
     assert ended[2][0].startswith(b"HTTP/1.1 200")
 
 
-def test_what_sends_its_header_byte_by_byte_is_closed(served: Served) -> None:
+def test_a_connection_that_sends_its_header_byte_by_byte_is_closed(served: Served) -> None:
     assert drips(served.connection(b"GET / HTTP/1.1\r\nHost: ")) < PATIENCE
 
 
@@ -196,11 +197,14 @@ def test_a_connection_is_kept_for_the_next_request(served: Served) -> None:
             connection.sendall(asked)
             said = b""
             while not said.endswith(b'{"status":"ok"}'):
-                said += connection.recv(65536)
+                received = connection.recv(65536)
+                assert received, "The server has closed the connection."
+                said += received
+            assert said.startswith(b"HTTP/1.1 200")
             time.sleep(STALL * 0.4)
 
 
-def test_a_body_that_stops_is_refused_with_408_and_its_connection_closed(served: Served) -> None:
+def test_a_body_that_stalls_is_refused_with_408_and_its_connection_closed(served: Served) -> None:
     with served.signed_in() as ada:
         event = head(ada, f"{PAGE}/gradio_api/queue/join", f"Content-Length: {MB}")
         chunked = head(ada, f"{PAGE}/gradio_api/queue/join", "Transfer-Encoding: chunked")
@@ -231,7 +235,7 @@ def test_a_body_that_stops_is_refused_with_408_and_its_connection_closed(served:
     assert [path.name for path in cache.iterdir() if path.is_file()] == []
 
 
-def test_a_body_that_nobody_reads_is_not_waited_for_longer(served: Served) -> None:
+def test_a_body_that_is_not_read_does_not_keep_the_connection_open(served: Served) -> None:
     asked = b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n"
 
     assert drips(served.connection(asked)) < PATIENCE
@@ -260,7 +264,7 @@ def test_a_slow_upload_arrives(served: Served) -> None:
         assert ada.get(f"{PAGE}/gradio_api/file={path}").content == b"a" * 4096 * 8
 
 
-def test_an_upload_may_be_larger_than_what_an_account_may_have_in_memory(served: Served) -> None:
+def test_an_upload_may_be_larger_than_the_memory_limit_of_an_account(served: Served) -> None:
     with served.signed_in() as ada:
         sent = {"files": ("large.bin", bytes(45 * MB))}
 
@@ -272,7 +276,7 @@ def test_a_stream_that_is_silent_for_long_is_not_cut(served: Served) -> None:
         assert waits(ada, STALL * 3) == f"waited {STALL * 3}"
 
 
-def test_a_program_with_gradios_own_client_works(served: Served) -> None:
+def test_gradios_own_client_works_with_a_token(served: Served) -> None:
     with served.signed_in() as ada:
         made = ada.post("/api/v1/me/tokens", json={"name": "Nightly"})
         headers = {"Authorization": f"Bearer {made.json()['token']}"}
@@ -282,7 +286,7 @@ def test_a_program_with_gradios_own_client_works(served: Served) -> None:
         assert client.predict("x" * MB, api_name="/size") == MB
 
 
-def test_unfinished_bodies_of_one_account_are_bounded_in_memory(served: Served) -> None:
+def test_unfinished_bodies_of_one_account_have_a_memory_limit(served: Served) -> None:
     size = 10 * MB - 1024
     before = served.process.memory()
     with served.signed_in() as laptop, served.signed_in() as phone, ExitStack() as open_:
@@ -302,12 +306,12 @@ def test_unfinished_bodies_of_one_account_are_bounded_in_memory(served: Served) 
             f"{PAGE}/gradio_api/run/size", json={"data": ["x" * 2 * MB], "session_hash": "tab"}
         )
 
-    assert set(statuses) == {b"408", b"429"}  # How many of each is a matter of how fast they come.
+    assert set(statuses) == {b"408", b"429"}  # The counts depend on their speed.
     assert most - before < 120 * MB
     assert ordinary.json()["data"] == [2 * MB]
 
 
-def test_what_reads_no_response_is_closed_and_holds_no_memory(served: Served) -> None:
+def test_a_client_that_reads_no_response_is_closed_and_uses_no_memory(served: Served) -> None:
     with served.signed_in() as ada:
         config = ada.get(f"{PAGE}/config").text
         [path] = set(re.findall(r'"path":\s*"([^"]+large\.bin)"', config))
@@ -316,14 +320,14 @@ def test_what_reads_no_response_is_closed_and_holds_no_memory(served: Served) ->
         slow = [served.connection(asked) for _ in range(8)]
         time.sleep(STALL)
         most = served.process.memory()
-        time.sleep(STALL * 2)  # Without reading.
+        time.sleep(STALL * 2)  # The clients do not read.
         read = [len(ends(connection)[0]) for connection in slow]
 
     assert max(read) < 39 * MB
     assert most - before < 20 * MB
 
 
-def test_one_address_has_its_share_and_the_others_theirs(served: Served) -> None:
+def test_one_address_gets_only_its_share_of_the_connections(served: Served) -> None:
     with served.signed_in() as ada, ExitStack() as open_:
         streams = [
             open_.enter_context(
@@ -331,7 +335,7 @@ def test_one_address_has_its_share_and_the_others_theirs(served: Served) -> None
                     head(ada, f"{PAGE}/gradio_api/heartbeat/tab{number}").replace(b"POST", b"GET")
                 )
             )
-            for number in range(PER_ADDRESS)  # In the end that of the browser makes room.
+            for number in range(PER_ADDRESS)  # The last replaces the browser's.
         ]
         for stream in streams:
             assert stream.recv(65536).startswith(b"HTTP/1.1 200")
@@ -343,7 +347,7 @@ def test_one_address_has_its_share_and_the_others_theirs(served: Served) -> None
         )
         for stream in streams:
             stream.setblocking(False)  # noqa: FBT003 -- The library's signature.
-            with suppress(BlockingIOError):  # Nothing more was said.
+            with suppress(BlockingIOError):  # No more bytes were sent.
                 assert stream.recv(65536) != b""
 
     assert refused.startswith(b"HTTP/1.1 503"), refused
@@ -351,7 +355,7 @@ def test_one_address_has_its_share_and_the_others_theirs(served: Served) -> None
     assert other.startswith(b"HTTP/1.1 200"), other
 
 
-def test_what_is_no_http_is_summed_up_in_the_log(served: Served) -> None:
+def test_invalid_http_is_summed_up_in_the_log(served: Served) -> None:
     before = len(served.process.says())
 
     for _ in range(200):
@@ -367,10 +371,10 @@ def test_what_is_no_http_is_summed_up_in_the_log(served: Served) -> None:
     assert len(lines) <= 3, lines
 
 
-def test_when_no_file_is_left_the_log_stays_small_and_people_are_answered_again(
+def test_the_server_recovers_with_a_small_log_when_no_file_is_left(
     folder: Path, start: Callable[..., Process]
 ) -> None:
-    """Under uvicorn alone, which knows no cap: asyncio would log each connection that it cannot accept."""
+    """Run uvicorn alone, without our cap of connections: asyncio would log each connection that it cannot accept."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = start(

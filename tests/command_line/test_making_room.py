@@ -1,4 +1,4 @@
-"""Which connection goes for a new one, without a server: connections here are names that know whether they can go."""
+"""The choice of the connection that is dropped for a new one. No server runs: a peer stands for a connection."""
 
 from dataclasses import dataclass, field
 
@@ -13,9 +13,11 @@ from entrypoints.web.proxies import Proxies
 class Peer:
     group: str | None = "192.0.2.1"
     waiting: int = 0
-    """Bytes it has not read."""
+    """Bytes that the client has not read."""
+    has_read: int = 0
+    """Bytes."""
     has_begun: bool = False
-    """Whether it is being answered, though nobody has said so yet."""
+    """True if its response has begun, although `is_answered` was not called yet."""
     became: list[str] = field(default_factory=list)
 
     def is_unfinished(self) -> bool:
@@ -23,6 +25,9 @@ class Peer:
 
     def unsent(self) -> int:
         return self.waiting
+
+    def sent(self) -> int:
+        return self.has_read
 
     def drop(self, why: str) -> None:
         self.became.append(f"dropped: {why}")
@@ -47,7 +52,9 @@ def table(clock: Clock, *, most: int = 3, per_group: int = 100) -> Connections:
     return Connections(most=most, per_group=per_group, stall=30, now=clock)
 
 
-def test_at_the_cap_the_oldest_without_a_whole_header_makes_room(clock: Clock) -> None:
+def test_the_oldest_connection_without_a_complete_header_is_dropped_at_the_cap(
+    clock: Clock,
+) -> None:
     connections = table(clock)
     peers = [Peer() for _ in range(4)]
 
@@ -57,7 +64,9 @@ def test_at_the_cap_the_oldest_without_a_whole_header_makes_room(clock: Clock) -
     assert len(connections) == 3
 
 
-def test_whose_body_arrives_goes_after_those_without_a_header(clock: Clock) -> None:
+def test_a_connection_whose_body_arrives_is_dropped_after_those_without_a_header(
+    clock: Clock,
+) -> None:
     connections = table(clock)
     uploading, half, new, newer = Peer(), Peer(), Peer(), Peer()
     answered = Peer()
@@ -74,14 +83,14 @@ def test_whose_body_arrives_goes_after_those_without_a_header(clock: Clock) -> N
     assert answered.became == new.became == newer.became == []
 
 
-def test_what_is_being_answered_makes_no_room_and_the_new_one_is_refused(clock: Clock) -> None:
+def test_a_new_connection_is_refused_while_all_others_are_being_answered(clock: Clock) -> None:
     connections = table(clock)
     streaming, early, unread = Peer(), Peer(), Peer()
     for peer in (streaming, early, unread):
         connections.admit(peer)
     connections.is_answered(streaming)
     connections.arrives(early)
-    early.has_begun = True  # Answered before its body is there.
+    early.has_begun = True  # Its response began before its body arrived.
     unread.waiting = 1  # Its response is complete, and not yet read.
 
     assert not connections.admit(Peer())
@@ -90,7 +99,7 @@ def test_what_is_being_answered_makes_no_room_and_the_new_one_is_refused(clock: 
     assert len(connections) == 3
 
 
-def test_between_two_requests_a_connection_makes_room(clock: Clock) -> None:
+def test_an_idle_connection_is_dropped_for_a_new_one(clock: Clock) -> None:
     connections = table(clock, most=1)
     idle = Peer()
     connections.admit(idle)
@@ -101,7 +110,7 @@ def test_between_two_requests_a_connection_makes_room(clock: Clock) -> None:
     assert idle.became == ["dropped: made_room"]
 
 
-def test_one_group_makes_room_for_itself_and_takes_none_from_others(clock: Clock) -> None:
+def test_a_group_at_its_cap_drops_only_its_own_connections(clock: Clock) -> None:
     connections = table(clock, most=10, per_group=2)
     bob = Peer("198.51.100.7")
     ada = [Peer(), Peer()]
@@ -115,7 +124,7 @@ def test_one_group_makes_room_for_itself_and_takes_none_from_others(clock: Clock
     assert [bool(peer.became) for peer in (*ada, bob)] == [True, False, False]
 
 
-def test_a_group_whose_connections_are_all_answered_is_refused_one_more(clock: Clock) -> None:
+def test_a_group_whose_connections_are_all_being_answered_gets_no_more(clock: Clock) -> None:
     connections = table(clock, most=10, per_group=1)
     ada = Peer()
     connections.admit(ada)
@@ -127,7 +136,7 @@ def test_a_group_whose_connections_are_all_answered_is_refused_one_more(clock: C
     assert connections.admit(Peer())
 
 
-def test_who_has_no_group_is_bounded_by_the_whole_alone(clock: Clock) -> None:
+def test_connections_without_a_group_have_only_the_total_cap(clock: Clock) -> None:
     connections = table(clock, most=3, per_group=1)
 
     peers = [Peer(None) for _ in range(3)]
@@ -136,7 +145,7 @@ def test_who_has_no_group_is_bounded_by_the_whole_alone(clock: Clock) -> None:
     assert not any(peer.became for peer in peers)
 
 
-def test_when_no_file_is_left_the_oldest_unfinished_go(clock: Clock) -> None:
+def test_the_oldest_unfinished_connections_are_dropped_when_no_file_is_left(clock: Clock) -> None:
     connections = table(clock, most=10, per_group=10)
     peers = [Peer() for _ in range(3)]
     for peer in peers:
@@ -149,7 +158,7 @@ def test_when_no_file_is_left_the_oldest_unfinished_go(clock: Clock) -> None:
     assert [bool(peer.became) for peer in peers] == [False, True, True]
 
 
-def test_a_header_has_so_long_from_the_beginning_of_the_wait(clock: Clock) -> None:
+def test_the_time_for_a_header_counts_from_the_start_of_the_wait(clock: Clock) -> None:
     connections = table(clock)
     half, answered, body = Peer(), Peer(), Peer()
     for peer in (half, answered, body):
@@ -158,7 +167,7 @@ def test_a_header_has_so_long_from_the_beginning_of_the_wait(clock: Clock) -> No
     connections.arrives(body)
 
     clock.now += 29
-    connections.waits(half)  # One more byte of it.
+    connections.waits(half)  # One more byte of the header.
     connections.close_stalled()
     assert half.became == []
     clock.now += 2
@@ -168,27 +177,64 @@ def test_a_header_has_so_long_from_the_beginning_of_the_wait(clock: Clock) -> No
     assert answered.became == body.became == []
 
 
-def test_what_reads_nothing_for_so_long_is_dropped_and_what_reads_slowly_is_not(
-    clock: Clock,
-) -> None:
-    connections = table(clock)
-    stopped, slow = Peer(waiting=1000), Peer(waiting=1000)
-    for peer in (stopped, slow):
+def test_a_client_that_reads_little_is_dropped_but_a_slow_one_is_not(clock: Clock) -> None:
+    connections = table(clock, most=4)
+    stopped, drop_by_drop, slow, done = (Peer(waiting=1000) for _ in range(4))
+    for peer in (stopped, drop_by_drop, slow, done):
         connections.admit(peer)
         connections.is_answered(peer)
 
-    for _ in range(4):
+    for _ in range(8):
         connections.close_stalled()
-        clock.now += 20
-        slow.waiting -= 1
+        clock.now += 10
+        drop_by_drop.has_read += 900
+        slow.has_read += 10_000
+        done.waiting = 0
     connections.close_stalled()
 
-    assert stopped.became == ["dropped: response_not_read"]
-    assert slow.became == []
-    assert len(connections) == 1
+    assert stopped.became == drop_by_drop.became == ["dropped: response_not_read"]
+    assert slow.became == done.became == []
+    assert len(connections) == 2
 
 
-def test_what_is_gone_is_neither_counted_nor_closed(clock: Clock) -> None:
+def test_a_client_may_pause_again_after_it_has_read(clock: Clock) -> None:
+    connections = table(clock)
+    pausing = Peer(waiting=1000)
+    connections.admit(pausing)
+    connections.is_answered(pausing)
+
+    for _ in range(5):
+        connections.close_stalled()
+        clock.now += 25
+        connections.close_stalled()
+        pausing.has_read += 30_000
+        connections.close_stalled()
+
+    assert pausing.became == []
+
+
+def test_the_slowest_reader_makes_room_if_nothing_else_can(clock: Clock) -> None:
+    connections = table(clock)
+    slow, slower, fast, new, newer = (Peer(waiting=1000) for _ in range(5))
+    for peer in (slow, slower, fast):
+        connections.admit(peer)
+        connections.is_answered(peer)
+    connections.close_stalled()
+    clock.now += 10
+    slow.has_read, slower.has_read, fast.has_read = 50_000, 20_000, 200_000
+    connections.close_stalled()
+
+    assert connections.admit(new)
+    connections.is_answered(new)
+    assert connections.admit(newer)
+    connections.is_answered(newer)
+    assert not connections.admit(Peer())
+
+    assert slower.became == slow.became == ["dropped: made_room"]
+    assert fast.became == []
+
+
+def test_a_closed_connection_is_neither_counted_nor_closed_again(clock: Clock) -> None:
     connections = table(clock)
     peer = Peer()
     connections.admit(peer)
@@ -209,7 +255,7 @@ def test_what_is_gone_is_neither_counted_nor_closed(clock: Clock) -> None:
     ("files", "connections"),
     [(64, 32), (256, 128), (1024, 724), (20_000, MOST), (None, MOST)],
 )
-def test_as_many_connections_as_leave_files_for_the_rest(
+def test_the_cap_of_connections_leaves_files_for_other_uses(
     files: int | None, connections: int
 ) -> None:
     assert connections_of(files) == connections
@@ -230,7 +276,7 @@ def test_as_many_connections_as_leave_files_for_the_rest(
         ("/run/socket", "/run/socket"),
     ],
 )
-def test_a_group_is_an_address_or_a_network_of_ipv6_and_a_trusted_proxy_has_none(
+def test_a_group_is_an_address_or_an_ipv6_network_and_never_a_trusted_proxy(
     peer: str, group: str | None
 ) -> None:
     settings = load(env_file=None, environment="test", trusted_proxies="10.0.0.0/8")

@@ -1,4 +1,4 @@
-"""Real servers, from an empty folder to the end: what a person who starts one sees."""
+"""Real servers from an empty folder to their end, like an operator sees them."""
 
 import os
 import re
@@ -29,7 +29,7 @@ PASSWORD: Final = "correct horse battery"
 
 
 class Form(HTMLParser):
-    """The first form of a page, filled in as a person would."""
+    """The first form of a page, filled in."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_a_first_run_leads_from_an_empty_folder_to_the_home_page_and_a_restart_keeps_it(
+def test_a_first_run_ends_at_the_home_page_and_a_restart_keeps_the_session(
     folder: Path, start: Start, browser: httpx.Client
 ) -> None:
     server = start("entrypoints", *AT_ONCE)
@@ -106,9 +106,7 @@ def test_a_first_run_leads_from_an_empty_folder_to_the_home_page_and_a_restart_k
     assert "/setup" not in again.said
 
 
-def test_the_folder_of_earlier_versions_goes_on_being_used_and_one_of_an_author_does_not(
-    folder: Path, start: Start
-) -> None:
+def test_only_a_data_folder_of_earlier_versions_is_used_again(folder: Path, start: Start) -> None:
     (folder / "data").mkdir()
     (folder / "data/train.csv").write_text("x,y\n1,2\n")
 
@@ -142,7 +140,7 @@ def test_sample_users_are_made_and_named(start: Start, browser: httpx.Client) ->
     assert answer.status_code == 303
 
 
-def test_a_busy_port_is_one_line_before_anything_else_happens(folder: Path) -> None:
+def test_a_busy_port_is_refused_in_one_line_before_anything_is_written(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
@@ -171,7 +169,7 @@ with gr.Blocks() as demo:
 """
 
 
-def test_an_app_that_cannot_be_had_is_one_line_and_nothing_is_served(
+def test_a_faulty_app_is_refused_in_one_line_and_nothing_is_served(
     folder: Path, start: Start
 ) -> None:
     (folder / "my_demo.py").write_text("import gradio\n\n1 / 0\n")
@@ -183,7 +181,7 @@ def test_an_app_that_cannot_be_had_is_one_line_and_nothing_is_served(
     assert "Traceback" not in server.said
 
 
-def test_reloading_picks_up_a_change_and_survives_a_slip(
+def test_a_reload_applies_a_change_and_survives_a_syntax_error(
     folder: Path, start: Start, browser: httpx.Client
 ) -> None:
     code = folder / "clone"
@@ -203,7 +201,8 @@ def test_reloading_picks_up_a_change_and_survives_a_slip(
     assert server.popen.poll() is None
     demo.write_text(A_DEMO)
     for change in range(20):
-        # Right after a restart the reloader takes what it sees for the state of things: a person is slower.
+        # Changes directly after a restart are part of the reloader's first look. A person is
+        # slower.
         errors.write_text(f"{before}\n\nCHANGED = {change}\n")
         if server.may_hear("detected changes", within=2):
             break
@@ -214,7 +213,7 @@ def test_reloading_picks_up_a_change_and_survives_a_slip(
     assert server.stops(within=15) < 12
 
 
-def test_the_app_can_be_served_by_uvicorn_itself(
+def test_uvicorn_can_serve_the_app_itself(
     folder: Path, start: Start, browser: httpx.Client
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -234,7 +233,7 @@ def test_the_app_can_be_served_by_uvicorn_itself(
     assert server.popen.poll() is None
 
 
-def test_at_a_terminal_a_password_is_asked_for_twice_and_never_shown(folder: Path) -> None:
+def test_a_password_is_asked_for_twice_at_a_terminal_and_never_shown(folder: Path) -> None:
     ours, theirs = os.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "entrypoints", "users", "create", "ada@example.org"],
@@ -253,7 +252,7 @@ def test_at_a_terminal_a_password_is_asked_for_twice_and_never_shown(folder: Pat
             readable, _, _ = select.select([ours], [], [], 60)
             assert readable, said
             said += os.read(ours, 1024).decode()
-            # The blank comes once nothing typed is shown any more, and what was typed before is thrown away.
+            # The space arrives once echo is off and earlier input has been discarded.
             if said.endswith(": "):
                 asked += 1
                 os.write(ours, f"{PASSWORD}\n".encode())
@@ -266,4 +265,36 @@ def test_at_a_terminal_a_password_is_asked_for_twice_and_never_shown(folder: Pat
     assert process.returncode == 0
     assert asked == 2
     assert PASSWORD not in said
-    assert "Made ada@example.org" in said
+    assert "Created ada@example.org" in said
+
+
+def test_what_stands_after_two_dashes_is_for_the_app(start: Start, folder: Path) -> None:
+    (folder / "named.py").write_text(
+        "import argparse\nimport gradio as gr\n"
+        "parser = argparse.ArgumentParser()\nparser.add_argument('--title')\n"
+        "given = parser.parse_args()\nprint('Title:', given.title, flush=True)\n"
+        "demo = gr.Blocks(title=given.title)\n"
+    )
+
+    process = start(
+        *("gradioapp", "serve", "--app", "named.py", *AT_ONCE, "--", "--title", "Reports")
+    )
+
+    process.hears("Title: Reports")
+    process.hears(SERVING)
+
+
+def test_the_start_names_globals_that_all_users_share_in_one_line(
+    start: Start, folder: Path
+) -> None:
+    (folder / "rag_app.py").write_text(
+        "import gradio as gr\nHISTORY = []\ndef keep(x):\n    HISTORY.append(x)\n"
+        "demo = gr.Interface(keep, 'text', 'text')\n"
+    )
+
+    process = start("gradioapp", "serve", "--app", "rag_app.py", *AT_ONCE)
+    process.hears(SERVING)
+
+    lines = [line for line in process.said.splitlines() if "All users share" in line]
+    assert len(lines) == 1
+    assert f"HISTORY ({folder}/rag_app.py, line 2, changed by keep)" in lines[0]

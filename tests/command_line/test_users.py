@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from application.container import build, running
+from application.container import build
+from application.running import running
 from application.settings import load
 from domain.model.session import Device
 from tests.command_line.conftest import Gradioapp
@@ -23,7 +24,7 @@ def make(gradioapp: Gradioapp, email: str = "ada@example.org", *roles: str) -> N
 
 
 def sign_in(email: str, password: str = PASSWORD) -> UUID:
-    """Through the use case, as the sign-in page does; answers the session's public id."""
+    """Sign in with the use case, like the sign-in page does, and return the session's public id."""
 
     async def run() -> UUID:
         container = build(load(env_file=None))
@@ -35,26 +36,28 @@ def sign_in(email: str, password: str = PASSWORD) -> UUID:
     return asyncio.run(run())
 
 
-def test_where_there_is_nobody_the_list_says_how_to_make_somebody(gradioapp: Gradioapp) -> None:
+def test_an_empty_list_says_how_to_make_an_account(gradioapp: Gradioapp) -> None:
     result = gradioapp("users list")
 
     assert result.exit_code == 0
     assert "gradioapp users create EMAIL --role admin" in result.stdout
 
 
-def test_in_dev_an_account_can_be_made_before_anything_was_served(
+def test_an_account_can_be_made_in_dev_before_the_first_start(
     folder: Path, gradioapp: Gradioapp
 ) -> None:
     result = gradioapp("users create Ada@Example.org --role admin", stdin=f"{PASSWORD}\n")
 
     assert result.exit_code == 0
-    assert "Made ada@example.org (ada), role admin." in result.stdout
+    assert "Created ada@example.org (ada), role admin." in result.stdout
     assert "http://127.0.0.1:8080/login" in result.stdout
     assert sign_in("ada@example.org")
     assert (folder / "gradioapp-data").stat().st_mode & 0o777 == 0o700
 
 
-def test_in_prod_a_database_that_is_behind_is_refused_with_the_remedy(gradioapp: Gradioapp) -> None:
+def test_a_database_with_pending_migrations_is_refused_in_prod_with_the_remedy(
+    gradioapp: Gradioapp,
+) -> None:
     prod = {
         "ENVIRONMENT": "prod",
         "SECRET_KEY": "Zk3vQ9xT7pLw2RbN8mYc5HdF1sJg6KuE",
@@ -71,19 +74,19 @@ def test_in_prod_a_database_that_is_behind_is_refused_with_the_remedy(gradioapp:
     assert listed.exit_code == 0, listed.output
 
 
-def test_making_somebody_says_when_there_is_no_admin_yet(gradioapp: Gradioapp) -> None:
+def test_making_an_account_says_when_there_is_no_admin_yet(gradioapp: Gradioapp) -> None:
     result = gradioapp("users create ada@example.org", stdin=f"{PASSWORD}\n")
 
     assert "gradioapp users grant ada@example.org admin" in result.stdout
 
 
-def test_a_password_is_one_line_of_standard_input_kept_to_the_letter(gradioapp: Gradioapp) -> None:
+def test_a_password_is_the_first_line_of_standard_input_unchanged(gradioapp: Gradioapp) -> None:
     gradioapp("users create ada@example.org", stdin="  spaces count  \nand no second line\n")
 
     assert sign_in("ada@example.org", "  spaces count  ")
 
 
-def test_without_a_password_nothing_is_made(gradioapp: Gradioapp) -> None:
+def test_no_account_is_made_without_a_password(gradioapp: Gradioapp) -> None:
     result = gradioapp("users create ada@example.org", stdin="")
 
     assert result.exit_code == 2
@@ -98,6 +101,8 @@ def test_without_a_password_nothing_is_made(gradioapp: Gradioapp) -> None:
         ("users create nobody", f"{PASSWORD}\n", "not an e-mail address"),
         ("users create eve@example.org --role ADMIN", f"{PASSWORD}\n", "A role is"),
         ("users create eve@example.org", "short\n", "at least 8 characters"),
+        ("users create eve@example.org", "Password1\n", "one of the most common ones"),
+        ("users set-password ada@example.org", "Password1\n", "one of the most common ones"),
         ("users show eve@example.org", None, "gradioapp users list"),
         ("users disable ada@example.org", None, "last active admin"),
         ("users revoke ada@example.org admin", None, "last active admin"),
@@ -118,7 +123,7 @@ def test_a_refusal_is_one_line_and_exit_1(
     assert says in result.stderr
 
 
-def test_lists_are_aligned_for_people_and_json_for_programs(gradioapp: Gradioapp) -> None:
+def test_lists_are_aligned_tables_or_json(gradioapp: Gradioapp) -> None:
     make(gradioapp, "ada@example.org", "admin", "analyst")
     make(gradioapp, "bob.with.a.long.name@example.org")
     gradioapp("users disable bob.with.a.long.name@example.org")
@@ -138,7 +143,7 @@ def test_lists_are_aligned_for_people_and_json_for_programs(gradioapp: Gradioapp
     ]
 
 
-def test_roles_come_and_go(gradioapp: Gradioapp) -> None:
+def test_roles_are_granted_and_revoked(gradioapp: Gradioapp) -> None:
     make(gradioapp)
 
     granted = gradioapp("users grant ada@example.org analyst")
@@ -161,7 +166,7 @@ def test_a_new_password_replaces_the_old_and_ends_the_sessions(gradioapp: Gradio
     assert sign_in("ada@example.org", LATER)
 
 
-def test_who_is_disabled_is_signed_out_and_who_is_enabled_may_come_back(
+def test_a_disabled_account_is_signed_out_and_an_enabled_one_can_sign_in(
     gradioapp: Gradioapp,
 ) -> None:
     make(gradioapp)
@@ -176,7 +181,7 @@ def test_who_is_disabled_is_signed_out_and_who_is_enabled_may_come_back(
     assert sign_in("ada@example.org")
 
 
-def test_sessions_are_listed_and_ended_one_by_one_or_all(gradioapp: Gradioapp) -> None:
+def test_sessions_are_listed_and_ended_one_by_one_or_all_at_once(gradioapp: Gradioapp) -> None:
     make(gradioapp)
     make(gradioapp, "bob@example.org")
     first, _, _ = (sign_in("ada@example.org") for _ in range(3))
@@ -197,7 +202,45 @@ def test_sessions_are_listed_and_ended_one_by_one_or_all(gradioapp: Gradioapp) -
     assert [session["email"] for session in at_last] == ["bob@example.org"]
 
 
-def test_purging_says_how_many_went(gradioapp: Gradioapp) -> None:
+def test_purging_reports_the_number_of_removed_sessions(gradioapp: Gradioapp) -> None:
     result = gradioapp("sessions purge")
 
     assert result.stdout == "Removed 0 sessions.\n"
+
+
+def test_each_act_is_a_line_on_standard_error(gradioapp: Gradioapp) -> None:
+    made = gradioapp("users create ada@example.org", stdin=f"{PASSWORD}\n", LOG_FORMAT="json")
+    granted = gradioapp("users grant ada@example.org boss", LOG_FORMAT="json")
+
+    [line] = map(json.loads, granted.stderr.splitlines())
+    assert (line["event"], line["by"], line["via"]) == ("authz_change", "operator", "command line")
+    assert (line["granted"], line["outcome"]) == ("boss", "done")
+    assert json.loads(made.stderr.splitlines()[-1])["event"] == "user_created"
+    assert "authz_change" not in granted.stdout
+    assert PASSWORD not in made.output + granted.output
+
+
+def test_unlinking_says_how_many_links_there_were(gradioapp: Gradioapp) -> None:
+    make(gradioapp)
+
+    result = gradioapp("users unlink ada@example.org")
+    unknown = gradioapp("users unlink nobody@example.org")
+
+    assert (result.exit_code, result.stdout) == (0, "Removed 0 links to identity providers.\n")
+    assert unknown.exit_code == 1
+
+
+def test_one_admin_is_the_break_glass_account(gradioapp: Gradioapp) -> None:
+    make(gradioapp, "ada@example.org", "admin")
+    make(gradioapp, "bob@example.org")
+
+    refused = gradioapp("users break-glass bob@example.org")
+    marked = gradioapp("users break-glass ada@example.org")
+    listed = gradioapp("users list")
+    removed = gradioapp("users break-glass ada@example.org --remove")
+
+    assert refused.exit_code == 1
+    assert "must be an active admin with a password" in refused.stderr
+    assert "http://127.0.0.1:8080/login?with=password" in marked.stdout
+    assert "break-glass" in listed.stdout
+    assert removed.stdout == "ada@example.org is no break-glass account any more.\n"

@@ -1,4 +1,4 @@
-"""One suite, every storage. A new adapter adds a fixture, and its name to STORAGES."""
+"""Run one suite against every storage. A new adapter adds a fixture, and its name to STORAGES."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -11,16 +11,21 @@ import pytest_asyncio
 from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.memory.limiter import MemoryAttemptLimiter
 from adapters.memory.store import MemoryStore
 from adapters.memory.unit_of_work import MemoryUnitsOfWork
 from adapters.sql import schema
 from adapters.sql.engine import WRITING, make_engine
+from adapters.sql.limiter import SqlAttemptLimiter
 from adapters.sql.rows import FileRow
 from adapters.sql.store import SqlStore
 from adapters.sql.unit_of_work import SqlUnitsOfWork
 from domain.model.access_token import AccessToken
+from domain.model.identity import Identity
+from domain.model.known_device import KnownDevice
 from domain.model.session import Session
 from domain.model.user import User
+from domain.ports.security import AttemptLimiter
 from domain.ports.unit_of_work import Store, UnitOfWork, UnitsOfWork
 from tests.servers import FreshDatabase
 
@@ -31,18 +36,25 @@ Id = TypeVar("Id")
 class Storage:
     units: UnitsOfWork
     replica: UnitsOfWork
-    """Those of another process on the same store, as near as one process comes to it."""
+    """Units of work of a second engine on the same store, like those of another replica."""
     store: Store
+    limiter: AttemptLimiter
+    replica_limiter: AttemptLimiter
+    """The limiter of another replica."""
     forget_sizes: Callable[[User], Awaitable[None]]
-    """Of the account's files, as rows of an earlier release have none."""
+    """Make the sizes of the account's files unknown, like in rows of an earlier release."""
 
-    async def has(self, *things: User | Session | AccessToken) -> None:
+    async def has(self, *things: User | Session | Identity | KnownDevice | AccessToken) -> None:
         async with self.units.writing() as work:
             for thing in things:
                 if isinstance(thing, User):
                     await work.users.add(thing)
                 elif isinstance(thing, Session):
                     await work.sessions.add(thing)
+                elif isinstance(thing, Identity):
+                    await work.identities.add(thing)
+                elif isinstance(thing, KnownDevice):
+                    await work.known_devices.add(thing)
                 else:
                     await work.access_tokens.add(thing)
             await work.commit()
@@ -54,8 +66,9 @@ async def removed_by_two(
     ids: Sequence[Id],
     held: Id,
 ) -> Sequence[int]:
-    """How many each removed of two who remove the same, one in the order of `ids` and the other against it. Both wait
-    for a third who has `held`, until they have what comes before it in theirs."""
+    """Return how many items each of two transactions removed. Both remove the same items, one in the order of `ids` and
+    the other in reverse. Both wait for a third transaction that holds a lock on `held`, until each has locked what
+    comes before `held` in its order."""
 
     async def removes(units: UnitsOfWork, which: Sequence[Id]) -> int:
         async with units.writing() as work:
@@ -84,7 +97,15 @@ def memory() -> Storage:
             if claim.user_id == user.id:
                 store.tables.files[owned] = replace(claim, size=None)
 
-    return Storage(units=units, replica=units, store=store, forget_sizes=forget_sizes)
+    limiter = MemoryAttemptLimiter()
+    return Storage(
+        units=units,
+        replica=units,
+        store=store,
+        limiter=limiter,
+        replica_limiter=limiter,
+        forget_sizes=forget_sizes,
+    )
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -99,7 +120,10 @@ async def postgres(postgres_engines: tuple[AsyncEngine, AsyncEngine]) -> Storage
 
 async def emptied(engine: AsyncEngine, another: AsyncEngine) -> Storage:
     async with engine.execution_options(**{WRITING: True}).begin() as connection:
-        await connection.execute(text("DELETE FROM users"))  # And with them all that is somebody's.
+        # Cascades to everything that belongs to the users.
+        await connection.execute(text("DELETE FROM users"))
+        await connection.execute(text("DELETE FROM spent_logout_tokens"))
+        await connection.execute(text("DELETE FROM attempts"))
 
     async def forget_sizes(user: User) -> None:
         async with engine.execution_options(**{WRITING: True}).begin() as connection:
@@ -107,9 +131,12 @@ async def emptied(engine: AsyncEngine, another: AsyncEngine) -> Storage:
                 update(FileRow).where(FileRow.user_id == user.id).values(size=None)
             )
 
+    units, replica = SqlUnitsOfWork(engine), SqlUnitsOfWork(another)
     return Storage(
-        units=SqlUnitsOfWork(engine),
-        replica=SqlUnitsOfWork(another),
+        units=units,
+        replica=replica,
+        limiter=SqlAttemptLimiter(units.transactions),
+        replica_limiter=SqlAttemptLimiter(replica.transactions),
         store=SqlStore(engine),
         forget_sizes=forget_sizes,
     )
@@ -148,7 +175,8 @@ async def postgres_engines(
 
 @asynccontextmanager
 async def migrated(url: str) -> AsyncIterator[tuple[AsyncEngine, AsyncEngine]]:
-    """Two processes' connections to one database, open for all tests: to make one takes longer than most of them."""
+    """Yield two engines on one database, like those of two processes. They stay open for all tests, because making one
+    takes longer than most tests."""
     engine, another = make_engine(url), make_engine(url)
     try:
         await schema.upgrade(engine)

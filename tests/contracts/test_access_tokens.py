@@ -1,4 +1,4 @@
-"""What every storage promises of access tokens."""
+"""Promises of every storage about access tokens."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from domain.model.access_token import PER_ACCOUNT, AccessToken, AccessTokenId
 from domain.model.state import Entry
 from domain.ports.security import AccessTokenHasher
 from domain.ports.unit_of_work import UnitsOfWork
-from domain.services.tokens import TokenService
+from domain.services.access_tokens import AccessTokenService
 from tests.builders import NOON, a_token, a_user
 from tests.contracts.conftest import Storage, removed_by_two
 
@@ -91,7 +91,9 @@ async def test_a_removed_token_stays_removed_when_saved(storage: Storage) -> Non
     assert await of_store(storage.units, token) is None
 
 
-async def test_a_use_that_meets_a_revocation_revives_nothing(storage: Storage) -> None:
+async def test_a_use_does_not_restore_a_token_that_is_revoked_at_the_same_time(
+    storage: Storage,
+) -> None:
     ada = a_user()
     tokens = [a_token(of=ada) for _ in range(10)]
     await storage.has(ada, *tokens)
@@ -114,14 +116,14 @@ async def test_a_use_that_meets_a_revocation_revives_nothing(storage: Storage) -
         assert await work.access_tokens.of_user(ada.id) == []
 
 
-async def test_finding_an_unknown_token_answers_none(units: UnitsOfWork) -> None:
+async def test_finding_an_unknown_token_returns_none(units: UnitsOfWork) -> None:
     async with units.reading() as work:
         assert await work.access_tokens.find(NOTHING) is None
         assert await work.access_tokens.find_many([NOTHING]) == []
         assert await work.access_tokens.find_with_user([b"\0" * 32, OTHER_HASH]) is None
 
 
-async def test_many_are_found_as_far_as_they_are_there(storage: Storage) -> None:
+async def test_finding_many_tokens_returns_those_that_exist(storage: Storage) -> None:
     ada = a_user()
     one, two, other = (a_token(of=ada) for _ in range(3))
     await storage.has(ada, one, two, other)
@@ -151,7 +153,7 @@ async def test_one_of_several_hashes_finds_its_token_with_the_account_and_the_da
     assert without == (other, ada, {})
 
 
-async def test_the_tokens_of_an_account_come_with_the_newest_first(storage: Storage) -> None:
+async def test_the_tokens_of_an_account_are_returned_newest_first(storage: Storage) -> None:
     ada, grace = a_user(), a_user()
     first, second, third = (a_token(of=ada, created_at=NOON + n * MINUTE) for n in (3, 2, 1))
     await storage.has(ada, grace, second, third, first, a_token(of=grace))
@@ -160,7 +162,7 @@ async def test_the_tokens_of_an_account_come_with_the_newest_first(storage: Stor
         assert list(await work.access_tokens.of_user(ada.id)) == [first, second, third]
 
 
-async def test_removing_answers_how_many_there_were_and_takes_the_data_along(
+async def test_removing_tokens_returns_how_many_existed_and_removes_their_data(
     storage: Storage,
 ) -> None:
     ada = a_user()
@@ -180,7 +182,7 @@ async def test_removing_answers_how_many_there_were_and_takes_the_data_along(
         assert await work.access_tokens.find(kept.id) == kept
 
 
-async def test_many_are_found_and_removed_at_once(storage: Storage) -> None:
+async def test_many_tokens_are_found_and_removed_at_once(storage: Storage) -> None:
     ada = a_user()
     first = a_token(of=ada)
     last = a_token(of=ada, id=AccessTokenId(UUID(int=2**127 + first.id.int)))
@@ -196,7 +198,7 @@ async def test_many_are_found_and_removed_at_once(storage: Storage) -> None:
     assert removed == 2
 
 
-async def test_two_who_remove_the_same_many_in_opposite_order_both_come_to_an_end(
+async def test_two_transactions_that_remove_the_same_tokens_in_opposite_order_both_finish(
     storage: Storage,
 ) -> None:
     ada = a_user()
@@ -209,7 +211,7 @@ async def test_two_who_remove_the_same_many_in_opposite_order_both_come_to_an_en
     assert sorted(removed) == [0, 3]
 
 
-async def test_the_expired_are_removed_at_their_end_and_named(storage: Storage) -> None:
+async def test_expired_tokens_are_removed_and_their_ids_are_returned(storage: Storage) -> None:
     ada = a_user()
     expired = a_token(of=ada, expires_at=NOON)
     live = a_token(of=ada, expires_at=NOON + timedelta(microseconds=1))
@@ -231,10 +233,10 @@ class PlainHasher(AccessTokenHasher):
         return [value.encode()[-32:]]
 
 
-async def test_many_made_at_once_are_no_more_than_an_account_may_have(storage: Storage) -> None:
+async def test_concurrent_requests_make_no_more_tokens_than_the_limit(storage: Storage) -> None:
     ada = a_user()
     await storage.has(ada, *(a_token(of=ada) for _ in range(PER_ACCOUNT - 3)))
-    service = TokenService(hasher=PlainHasher(), clock=StoppedClock(), ids=RandomIds())
+    service = AccessTokenService(hasher=PlainHasher(), clock=StoppedClock(), ids=RandomIds())
 
     async def make() -> None:
         async with storage.units.writing() as work:

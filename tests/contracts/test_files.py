@@ -1,4 +1,4 @@
-"""What every storage promises of files: to whom they belong, how large they are, and when they were last used."""
+"""Promises of every storage about files: their accounts, their sizes and their last use."""
 
 import asyncio
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ async def everybodys(units: UnitsOfWork, *keys: FileKey) -> set[tuple[UserId, Fi
 
 
 async def used(units: UnitsOfWork, user: User, key: FileKey) -> timedelta:
-    """How long after noon."""
+    """Return the time of use after noon."""
     async with units.reading() as work:
         [claim] = await work.files.owned(user.id, [key])
     return claim.used_at - NOON
@@ -62,7 +62,7 @@ async def ends(units: UnitsOfWork, user: User, *keys: FileKey, days: int) -> fro
     return ended
 
 
-async def test_files_belong_to_who_claimed_them_and_to_nobody_else(storage: Storage) -> None:
+async def test_files_belong_only_to_the_account_that_claimed_them(storage: Storage) -> None:
     ada, bob = a_user(), a_user()
     await storage.has(ada, bob)
 
@@ -74,7 +74,7 @@ async def test_files_belong_to_who_claimed_them_and_to_nobody_else(storage: Stor
     assert await owned(storage.replica, bob) == frozenset()
 
 
-async def test_a_file_may_be_claimed_again_also_by_two_at_once(storage: Storage) -> None:
+async def test_a_file_can_be_claimed_again_even_concurrently(storage: Storage) -> None:
     ada = a_user()
     await storage.has(ada)
 
@@ -84,7 +84,7 @@ async def test_a_file_may_be_claimed_again_also_by_two_at_once(storage: Storage)
     assert await owned(storage.units, ada, A, B) == {A, B}
 
 
-async def test_many_files_are_claimed_and_asked_for_at_once(storage: Storage) -> None:
+async def test_many_files_are_claimed_and_looked_up_at_once(storage: Storage) -> None:
     ada = a_user()
     await storage.has(ada)
     keys = [file_key(str(number)) for number in range(1200)]
@@ -94,7 +94,7 @@ async def test_many_files_are_claimed_and_asked_for_at_once(storage: Storage) ->
     assert await owned(storage.units, ada, *keys, A) == set(keys)
 
 
-async def test_everybodys_claims_on_a_file_are_found(storage: Storage) -> None:
+async def test_the_claims_of_all_accounts_on_a_file_are_found(storage: Storage) -> None:
     ada, bob = a_user(), a_user()
     await storage.has(ada, bob)
     await claim(storage.units, ada, A, B)
@@ -108,7 +108,7 @@ async def test_everybodys_claims_on_a_file_are_found(storage: Storage) -> None:
     assert await everybodys(storage.replica) == set()
 
 
-async def test_an_accounts_total_is_the_bytes_of_its_files_and_of_nobody_elses(
+async def test_the_total_of_an_account_counts_only_the_bytes_of_its_own_files(
     storage: Storage,
 ) -> None:
     ada, bob = a_user(), a_user()
@@ -125,7 +125,7 @@ async def test_an_accounts_total_is_the_bytes_of_its_files_and_of_nobody_elses(
     assert await total(storage.replica, a_user()) == 0
 
 
-async def test_of_two_who_ask_for_a_total_that_counts_both_count_what_the_other_adds(
+async def test_two_concurrent_locked_totals_never_miss_what_the_other_adds(
     storage: Storage,
 ) -> None:
     ada = a_user()
@@ -135,7 +135,7 @@ async def test_of_two_who_ask_for_a_total_that_counts_both_count_what_the_other_
         async with units.writing() as work:
             if await work.files.total(ada.id, locked=True) < 10:
                 for _ in range(5):
-                    await asyncio.sleep(0)  # The others have their chance.
+                    await asyncio.sleep(0)  # Let the others run.
                 await work.files.add(ada.id, {key: 10}, NOON)
                 await work.commit()
 
@@ -153,7 +153,7 @@ async def test_of_two_who_ask_for_a_total_that_counts_both_count_what_the_other_
             await work.files.total(UserId(UUID(int=2**127)), locked=True)
 
 
-async def test_a_use_is_marked_and_never_moved_back(storage: Storage) -> None:
+async def test_the_time_of_use_is_set_and_never_moves_back(storage: Storage) -> None:
     ada, bob = a_user(), a_user()
     await storage.has(ada, bob)
     await claim(storage.units, ada, A, B)
@@ -170,7 +170,7 @@ async def test_a_use_is_marked_and_never_moved_back(storage: Storage) -> None:
     assert await owned(storage.units, ada, C) == frozenset()
 
 
-async def test_a_size_is_filled_in_where_it_is_unknown_for_everybody(storage: Storage) -> None:
+async def test_an_unknown_size_is_filled_in_for_all_accounts(storage: Storage) -> None:
     ada, bob = a_user(), a_user()
     await storage.has(ada, bob)
     await claim(storage.units, ada, A, B)
@@ -187,7 +187,7 @@ async def test_a_size_is_filled_in_where_it_is_unknown_for_everybody(storage: St
     assert await total(storage.units, bob) == 7
 
 
-async def test_the_longest_unused_claims_are_found_first_and_so_many_at_most(
+async def test_the_longest_unused_claims_are_found_first_up_to_the_limit(
     storage: Storage,
 ) -> None:
     ada, bob = a_user(), a_user()
@@ -206,7 +206,7 @@ async def test_the_longest_unused_claims_are_found_first_and_so_many_at_most(
     assert await unused(2) == [(bob.id, A), (ada.id, A)]
 
 
-async def test_only_claims_of_the_account_that_were_not_used_since_end(storage: Storage) -> None:
+async def test_only_unused_claims_of_the_account_end(storage: Storage) -> None:
     ada, bob = a_user(), a_user()
     await storage.has(ada, bob)
     await claim(storage.units, ada, A, B)
@@ -220,8 +220,8 @@ async def test_only_claims_of_the_account_that_were_not_used_since_end(storage: 
     assert await owned(storage.units, bob, A) == {A}
 
 
-async def test_a_claim_that_is_used_while_it_ends_is_either_used_or_gone(storage: Storage) -> None:
-    """A use under way when the claim ends makes no claim anew, and one that came before keeps it."""
+async def test_a_claim_that_is_used_while_it_ends_is_either_kept_or_gone(storage: Storage) -> None:
+    """A use after the end adds no claim, and a use before the end keeps the claim."""
     ada = a_user()
     await storage.has(ada)
     keys = [file_key(str(number)) for number in range(40)]
@@ -247,7 +247,7 @@ async def test_a_claim_that_is_used_while_it_ends_is_either_used_or_gone(storage
     assert not left & frozenset(keys[30:])
 
 
-async def test_a_file_claimed_again_after_its_claim_ended_is_the_accounts_anew(
+async def test_a_file_can_be_claimed_again_after_its_claim_has_ended(
     storage: Storage,
 ) -> None:
     ada = a_user()
@@ -262,12 +262,12 @@ async def test_a_file_claimed_again_after_its_claim_ended_is_the_accounts_anew(
     assert await used(storage.units, ada, A) == timedelta(days=5)
 
 
-async def test_claiming_for_an_account_that_is_gone_is_refused(storage: Storage) -> None:
+async def test_claiming_for_a_missing_account_is_refused(storage: Storage) -> None:
     with pytest.raises(UserNotFound):
         await claim(storage.units, UserId(UUID(int=2**127)), A)
 
 
-async def test_claims_of_an_undone_unit_of_work_are_not_kept(storage: Storage) -> None:
+async def test_claims_of_an_uncommitted_unit_of_work_are_not_stored(storage: Storage) -> None:
     ada = a_user()
     await storage.has(ada)
 
@@ -277,7 +277,7 @@ async def test_claims_of_an_undone_unit_of_work_are_not_kept(storage: Storage) -
     assert await owned(storage.units, ada, A) == frozenset()
 
 
-async def test_of_many_sessions_those_are_found_that_are_there(storage: Storage) -> None:
+async def test_finding_many_sessions_returns_those_that_exist(storage: Storage) -> None:
     ada = a_user()
     one, two, gone = a_session(of=ada), a_session(of=ada), a_session(of=ada)
     await storage.has(ada, one, two)

@@ -1,6 +1,7 @@
-"""What every storage promises of sessions."""
+"""Promises of every storage about sessions."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,9 +11,9 @@ from adapters.system.clock import StoppedClock
 from adapters.system.ids import RandomIds
 from domain.errors import SessionEnded, UserNotFound
 from domain.model.session import Device, Session, SessionId, SessionPolicy
+from domain.model.signed_token import Claims, Purpose
 from domain.model.state import Entry
-from domain.model.token import Claims, Purpose
-from domain.ports.security import TokenCodec
+from domain.ports.security import SignedTokenCodec
 from domain.ports.unit_of_work import UnitsOfWork
 from domain.services.sessions import SessionService
 from tests.builders import NOON, a_session, a_user
@@ -66,6 +67,55 @@ async def test_saving_updates_when_it_was_seen_and_nothing_else(storage: Storage
     assert await of_store(storage.units, session) == session.seen(NOON + MINUTE)
 
 
+async def test_a_confirmation_is_stored_and_changes_nothing_else(storage: Storage) -> None:
+    ada = a_user()
+    session, other = a_session(of=ada), a_session(of=ada, confirmed_at=NOON)
+    await storage.has(ada, session, other)
+    at = NOON + timedelta(minutes=1, microseconds=1)
+
+    async with storage.units.writing() as work:
+        await work.sessions.confirm(session.id, at)
+        await work.commit()
+
+    assert await of_store(storage.units, session) == replace(session, confirmed_at=at)
+    assert await of_store(storage.units, other) == other
+    async with storage.units.reading() as work:
+        found = await work.sessions.find_with_user(session.secret_hash)
+    assert found is not None
+    assert found[0].confirmed_at == at
+
+
+async def test_saving_a_session_that_was_read_before_keeps_its_confirmation(
+    storage: Storage,
+) -> None:
+    ada = a_user()
+    session = a_session(of=ada)
+    await storage.has(ada, session)
+
+    async with storage.units.writing() as work:
+        await work.sessions.confirm(session.id, NOON + MINUTE)
+        await work.sessions.save(session.seen(NOON + 2 * MINUTE))
+        await work.commit()
+
+    stored = await of_store(storage.units, session)
+    assert stored is not None
+    assert (stored.confirmed_at, stored.seen_at) == (NOON + MINUTE, NOON + 2 * MINUTE)
+
+
+async def test_a_removed_session_stays_removed_when_confirmed(storage: Storage) -> None:
+    ada = a_user()
+    session = a_session(of=ada)
+    await storage.has(ada, session)
+
+    async with storage.units.writing() as work:
+        await work.sessions.remove([session.id])
+        with pytest.raises(SessionEnded):
+            await work.sessions.confirm(session.id, NOON)
+        await work.commit()
+
+    assert await of_store(storage.units, session) is None
+
+
 async def test_a_removed_session_stays_removed_when_saved(storage: Storage) -> None:
     ada = a_user()
     session = a_session(of=ada)
@@ -80,7 +130,9 @@ async def test_a_removed_session_stays_removed_when_saved(storage: Storage) -> N
     assert await of_store(storage.units, session) is None
 
 
-async def test_a_touch_that_meets_an_ending_revives_nothing(storage: Storage) -> None:
+async def test_a_touch_does_not_restore_a_session_that_is_ended_at_the_same_time(
+    storage: Storage,
+) -> None:
     ada = a_user()
     sessions = [a_session(of=ada) for _ in range(10)]
     await storage.has(ada, *sessions)
@@ -103,7 +155,7 @@ async def test_a_touch_that_meets_an_ending_revives_nothing(storage: Storage) ->
         assert await work.sessions.of_user(ada.id) == []
 
 
-async def test_finding_an_unknown_session_answers_none(units: UnitsOfWork) -> None:
+async def test_finding_an_unknown_session_returns_none(units: UnitsOfWork) -> None:
     async with units.reading() as work:
         assert await work.sessions.find(NOTHING) is None
         assert await work.sessions.find_with_user(b"\0" * 32) is None
@@ -126,7 +178,7 @@ async def test_a_secret_finds_its_session_with_the_account_and_the_data(storage:
     assert without == (other, ada, {})
 
 
-async def test_the_sessions_of_an_account_come_with_the_one_seen_last_first(
+async def test_the_sessions_of_an_account_are_returned_most_recently_seen_first(
     storage: Storage,
 ) -> None:
     ada, grace = a_user(), a_user()
@@ -139,7 +191,7 @@ async def test_the_sessions_of_an_account_come_with_the_one_seen_last_first(
         assert list(await work.sessions.of_user(ada.id)) == [first, second, third]
 
 
-async def test_removing_answers_how_many_there_were_and_takes_the_data_along(
+async def test_removing_sessions_returns_how_many_existed_and_removes_their_data(
     storage: Storage,
 ) -> None:
     ada = a_user()
@@ -159,7 +211,7 @@ async def test_removing_answers_how_many_there_were_and_takes_the_data_along(
         assert await work.sessions.find(kept.id) == kept
 
 
-async def test_more_are_found_and_removed_at_once_than_one_statement_takes(
+async def test_more_sessions_than_fit_into_one_statement_are_found_and_removed_at_once(
     storage: Storage,
 ) -> None:
     ada = a_user()
@@ -177,7 +229,7 @@ async def test_more_are_found_and_removed_at_once_than_one_statement_takes(
     assert removed == 2
 
 
-async def test_two_who_remove_the_same_many_in_opposite_order_both_come_to_an_end(
+async def test_two_transactions_that_remove_the_same_sessions_in_opposite_order_both_finish(
     storage: Storage,
 ) -> None:
     ada = a_user()
@@ -190,7 +242,7 @@ async def test_two_who_remove_the_same_many_in_opposite_order_both_come_to_an_en
     assert sorted(removed) == [0, 3]
 
 
-async def test_the_dead_are_removed_at_their_idle_or_absolute_end_and_named(
+async def test_sessions_past_their_idle_or_absolute_timeout_are_removed_and_their_ids_returned(
     storage: Storage,
 ) -> None:
     ada = a_user()
@@ -201,7 +253,9 @@ async def test_the_dead_are_removed_at_their_idle_or_absolute_end_and_named(
     await storage.has(ada, ended, idle, live)
 
     async with storage.units.writing() as work:
-        removed = await work.sessions.remove_dead(ended_by=NOON, idle_since=NOON - MINUTE)
+        removed = await work.sessions.remove_dead(
+            ended_by=NOON, idle_since=NOON - MINUTE, spares_remembered=True
+        )
         await work.commit()
 
     assert set(removed) == {ended.id, idle.id}
@@ -209,7 +263,27 @@ async def test_the_dead_are_removed_at_their_idle_or_absolute_end_and_named(
         assert list(await work.sessions.of_user(ada.id)) == [live]
 
 
-async def test_a_page_of_everybodys_sessions_has_the_newest_sign_in_first(
+@pytest.mark.parametrize("spares", [True, False])
+async def test_remembered_sessions_are_spared_from_the_idle_timeout_on_request(
+    storage: Storage, *, spares: bool
+) -> None:
+    ada = a_user()
+    idle = a_session(of=ada, seen_at=NOON - MINUTE, is_remembered=True)
+    ended = a_session(of=ada, seen_at=NOON - MINUTE, ends_at=NOON, is_remembered=True)
+    await storage.has(ada, idle, ended)
+
+    async with storage.units.writing() as work:
+        removed = await work.sessions.remove_dead(
+            ended_by=NOON, idle_since=NOON - MINUTE, spares_remembered=spares
+        )
+        await work.commit()
+
+    assert set(removed) == ({ended.id} if spares else {ended.id, idle.id})
+    async with storage.units.reading() as work:
+        assert list(await work.sessions.of_user(ada.id)) == ([idle] if spares else [])
+
+
+async def test_a_page_of_all_sessions_has_the_newest_sign_in_first(
     storage: Storage,
 ) -> None:
     ada, grace = a_user(roles={"admin"}), a_user()
@@ -230,15 +304,17 @@ async def test_a_page_of_everybodys_sessions_has_the_newest_sign_in_first(
     assert len(paged) == 5
 
 
-class PlainCodec(TokenCodec):
+class PlainCodec(SignedTokenCodec):
     def encode(self, purpose: Purpose, claims: Claims) -> str:
         return claims.secret_id
 
-    def decode(self, purpose: Purpose, token: str) -> Claims:
-        return Claims(subject="", secret_id=token, issued_at=NOON, expires_at=NOON)
+    def decode(self, purpose: Purpose, signed_token: str) -> Claims:
+        return Claims(subject="", secret_id=signed_token, issued_at=NOON, expires_at=NOON)
 
 
-async def test_twenty_sign_ins_at_once_leave_exactly_the_cap(storage: Storage) -> None:
+async def test_twenty_concurrent_sign_ins_leave_exactly_the_limit_of_sessions(
+    storage: Storage,
+) -> None:
     ada = a_user()
     await storage.has(ada)
     policy = SessionPolicy(idle=MINUTE, absolute=MINUTE, per_user=5)

@@ -1,4 +1,4 @@
-"""What every storage promises of the units of work, and of itself."""
+"""Promises of every storage about units of work and readiness."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
-from tests.builders import NOON, a_session, a_user
+from tests.builders import NOON, a_known_device, a_session, a_user
 from tests.contracts.conftest import Storage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -18,11 +18,16 @@ WRITES: dict[str, Callable[[UnitOfWork], Awaitable[object]]] = {
     "add a user": lambda work: work.users.add(a_user()),
     "save a user": lambda work: work.users.save(ADA),
     "lock a user": lambda work: work.users.get_locked(ADA.id),
-    "lock the admins": lambda work: work.users.acting_admins(locked=True),
+    "lock the admins": lambda work: work.users.count_active_admins(locked=True),
     "add a session": lambda work: work.sessions.add(a_session(of=ADA)),
     "save a session": lambda work: work.sessions.save(SESSION),
     "remove a session": lambda work: work.sessions.remove([SESSION.id]),
-    "remove the dead": lambda work: work.sessions.remove_dead(ended_by=NOON, idle_since=NOON),
+    "remove the dead": lambda work: work.sessions.remove_dead(
+        ended_by=NOON, idle_since=NOON, spares_remembered=True
+    ),
+    "add a known device": lambda work: work.known_devices.add(a_known_device(of=ADA)),
+    "save a known device": lambda work: work.known_devices.save(a_known_device(of=ADA)),
+    "remove a known device": lambda work: work.known_devices.remove_of_user(ADA.id),
     "write data": lambda work: work.session_data.write(SESSION.id, {"a": 1}),
     "lock data": lambda work: work.session_data.read(SESSION.id, locked=True),
     "write state": lambda work: work.account_state.write(ADA.id, {"a": 1}),
@@ -42,7 +47,7 @@ async def test_committing_keeps_what_was_written(storage: Storage) -> None:
         assert await work.users.get(ada.id) == ada
 
 
-async def test_what_was_not_committed_when_the_block_ends_is_undone(storage: Storage) -> None:
+async def test_uncommitted_writes_are_undone_when_the_block_ends(storage: Storage) -> None:
     await storage.has(ADA, SESSION)
     grace = a_user()
 
@@ -60,7 +65,7 @@ async def test_what_was_not_committed_when_the_block_ends_is_undone(storage: Sto
         assert await work.sessions.find(SESSION.id) == SESSION
 
 
-async def test_an_error_in_the_block_undoes_it_and_goes_through(storage: Storage) -> None:
+async def test_an_error_in_the_block_undoes_its_writes_and_is_raised(storage: Storage) -> None:
     ada = a_user()
 
     async def fail() -> None:
@@ -75,13 +80,17 @@ async def test_an_error_in_the_block_undoes_it_and_goes_through(storage: Storage
         assert await work.users.find_by_email(ada.email) is None
 
 
-async def test_an_os_error_of_the_block_is_not_the_stores(storage: Storage) -> None:
+async def test_an_os_error_in_the_block_is_not_reported_as_store_unavailable(
+    storage: Storage,
+) -> None:
     with pytest.raises(FileNotFoundError):
         async with storage.units.writing():
             raise FileNotFoundError
 
 
-async def test_a_cancelled_block_is_undone_and_lets_the_next_one_in(storage: Storage) -> None:
+async def test_a_cancelled_block_is_undone_and_does_not_block_the_next_one(
+    storage: Storage,
+) -> None:
     ada, grace = a_user(), a_user()
     written = asyncio.Event()
 
@@ -102,7 +111,7 @@ async def test_a_cancelled_block_is_undone_and_lets_the_next_one_in(storage: Sto
         assert await work.users.page(limit=10) == [grace]
 
 
-async def test_a_unit_reads_what_it_wrote_itself(storage: Storage) -> None:
+async def test_a_unit_of_work_reads_its_own_writes(storage: Storage) -> None:
     async with storage.units.writing() as work:
         await work.users.add(ADA)
         await work.sessions.add(SESSION)
@@ -111,7 +120,7 @@ async def test_a_unit_reads_what_it_wrote_itself(storage: Storage) -> None:
         assert await work.sessions.find_with_user(SESSION.secret_hash) == (SESSION, ADA, {})
 
 
-async def test_reading_never_waits_for_a_writer_and_sees_nothing_uncommitted(
+async def test_reading_never_waits_for_a_writer_and_sees_no_uncommitted_writes(
     storage: Storage,
 ) -> None:
     await storage.has(ADA, SESSION)
@@ -134,7 +143,7 @@ LOCKS: dict[str, Callable[[UnitOfWork], Awaitable[object]]] = {
 }
 
 
-async def test_what_one_read_locked_nobody_else_reads_locked_until_the_unit_ends(
+async def test_a_locked_read_excludes_other_locked_reads_until_the_unit_of_work_ends(
     storage: Storage, subtests: pytest.Subtests
 ) -> None:
     await storage.has(ADA, SESSION)
@@ -160,7 +169,7 @@ async def test_what_one_read_locked_nobody_else_reads_locked_until_the_unit_ends
             assert locked.is_set()
 
 
-async def test_two_who_lock_an_owner_without_values_do_not_both_find_none(
+async def test_two_locked_reads_of_an_owner_without_values_exclude_each_other(
     storage: Storage,
 ) -> None:
     await storage.has(ADA)
@@ -169,7 +178,7 @@ async def test_two_who_lock_an_owner_without_values_do_not_both_find_none(
         async with units.writing() as work:
             is_first = not await work.account_state.read(ADA.id, locked=True)
             for _ in range(5):
-                await asyncio.sleep(0)  # The other has its chance.
+                await asyncio.sleep(0)  # Let the other run.
             await work.account_state.write(ADA.id, {"claimed": True})
             await work.commit()
         return is_first
@@ -179,7 +188,7 @@ async def test_two_who_lock_an_owner_without_values_do_not_both_find_none(
     assert sorted(claims) == [False, True]
 
 
-async def test_reading_does_not_wait_behind_a_queue_of_writers(storage: Storage) -> None:
+async def test_reading_does_not_wait_for_queued_writers(storage: Storage) -> None:
     await storage.has(ADA)
     release = asyncio.Event()
     first_writes = asyncio.Event()
@@ -201,7 +210,7 @@ async def test_reading_does_not_wait_behind_a_queue_of_writers(storage: Storage)
         await asyncio.gather(*writers)
 
 
-async def test_a_reader_that_is_open_does_not_keep_a_writer_waiting(storage: Storage) -> None:
+async def test_an_open_reader_does_not_delay_a_writer(storage: Storage) -> None:
     await storage.has(ADA)
 
     async with storage.units.reading() as reader:
@@ -224,7 +233,7 @@ async def test_reading_must_not_write(storage: Storage, subtests: pytest.Subtest
                     await write(work)
 
 
-async def test_a_unit_of_work_that_has_ended_or_committed_does_nothing_more(
+async def test_a_unit_of_work_cannot_be_used_after_its_end_or_commit(
     storage: Storage,
 ) -> None:
     async with storage.units.writing() as work:
@@ -238,14 +247,16 @@ async def test_a_unit_of_work_that_has_ended_or_committed_does_nothing_more(
         await work.users.get(ADA.id)
 
 
-async def test_two_units_after_each_other_do_not_share_their_intent(storage: Storage) -> None:
+async def test_a_writing_unit_of_work_does_not_make_the_next_reading_one_writable(
+    storage: Storage,
+) -> None:
     for _ in range(20):
         await storage.has(a_user())
         async with storage.units.reading() as reader:
             assert await reader.users.page(limit=1)
 
 
-async def test_a_store_that_is_there_answers_a_ping_and_has_no_pending_migrations(
+async def test_an_available_store_responds_to_a_ping_and_has_no_pending_migrations(
     storage: Storage,
 ) -> None:
     await storage.store.ping()

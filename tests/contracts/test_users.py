@@ -1,4 +1,4 @@
-"""What every storage promises of accounts."""
+"""Promises of every storage about accounts."""
 
 import asyncio
 from uuid import UUID
@@ -47,7 +47,7 @@ async def test_adding_raises_email_taken_when_another_account_has_the_email(
         await added(storage.units, a_user(email="ada@example.org"))
 
 
-async def test_of_two_registrations_of_one_email_at_once_one_is_email_taken(
+async def test_one_of_two_concurrent_registrations_of_one_email_raises_email_taken(
     units: UnitsOfWork,
 ) -> None:
     registrations = [added(units, a_user(email="ada@example.org")) for _ in range(2)]
@@ -57,7 +57,7 @@ async def test_of_two_registrations_of_one_email_at_once_one_is_email_taken(
     assert [type(result) for result in results if result is not None] == [EmailTaken]
 
 
-async def test_after_a_refusal_the_unit_of_work_goes_on(storage: Storage) -> None:
+async def test_the_unit_of_work_can_go_on_after_a_refusal(storage: Storage) -> None:
     await storage.has(a_user(email="ada@example.org"))
     grace = a_user(email="grace@example.org")
 
@@ -70,7 +70,7 @@ async def test_after_a_refusal_the_unit_of_work_goes_on(storage: Storage) -> Non
     assert await stored(storage.units, grace.id) == grace
 
 
-async def test_saving_updates_everything_that_may_change(storage: Storage) -> None:
+async def test_saving_updates_every_changeable_field(storage: Storage) -> None:
     ada = a_user(roles={"analyst", "admin"})
     await storage.has(ada)
     changed = (
@@ -87,7 +87,7 @@ async def test_saving_updates_everything_that_may_change(storage: Storage) -> No
     assert await stored(storage.units, ada.id) == changed
 
 
-async def test_saving_without_roles_takes_them_all_away(storage: Storage) -> None:
+async def test_saving_without_roles_removes_all_roles(storage: Storage) -> None:
     ada = an_admin()
     await storage.has(ada)
 
@@ -127,7 +127,7 @@ async def test_getting_an_unknown_account_raises_user_not_found(units: UnitsOfWo
             await work.users.get_locked(NOBODY)
 
 
-async def test_nobody_else_changes_an_account_that_was_got_locked(storage: Storage) -> None:
+async def test_nobody_else_can_change_a_locked_account(storage: Storage) -> None:
     ada = a_user()
     await storage.has(ada)
 
@@ -142,7 +142,7 @@ async def test_nobody_else_changes_an_account_that_was_got_locked(storage: Stora
     assert (await stored(storage.units, ada.id)).roles == {f"role{n}" for n in range(20)}
 
 
-async def test_finding_by_email_answers_the_account_with_exactly_this_email(
+async def test_finding_by_email_returns_the_account_with_exactly_this_email(
     storage: Storage,
 ) -> None:
     ada = a_user(email="ada@example.org", roles={"admin"})
@@ -154,7 +154,7 @@ async def test_finding_by_email_answers_the_account_with_exactly_this_email(
         assert await work.users.find_by_email(canonical_email("%@example.org")) is None
 
 
-async def test_a_page_has_at_most_limit_accounts_in_the_order_of_their_email(
+async def test_a_page_has_at_most_limit_accounts_ordered_by_email(
     storage: Storage,
 ) -> None:
     emails = [
@@ -176,7 +176,7 @@ async def test_a_page_has_at_most_limit_accounts_in_the_order_of_their_email(
     assert [*first, *second, *third] == list(everybody)
 
 
-async def test_a_page_behind_an_account_that_is_gone_starts_at_the_beginning(
+async def test_a_page_after_a_missing_account_starts_at_the_beginning(
     storage: Storage,
 ) -> None:
     ada = a_user()
@@ -186,7 +186,7 @@ async def test_a_page_behind_an_account_that_is_gone_starts_at_the_beginning(
         assert list(await work.users.page(limit=1, after=NOBODY)) == [ada]
 
 
-async def test_a_search_finds_what_email_or_name_contains_ignoring_case_and_taking_wildcards_literally(
+async def test_a_search_looks_in_email_and_name_ignoring_case_and_takes_wildcards_literally(
     storage: Storage, subtests: pytest.Subtests
 ) -> None:
     await storage.has(
@@ -222,7 +222,7 @@ async def test_a_search_finds_what_email_or_name_contains_ignoring_case_and_taki
             assert sorted(user.name for user in found) == names
 
 
-async def test_a_search_is_paged_too(storage: Storage) -> None:
+async def test_search_results_are_paged(storage: Storage) -> None:
     ada, anna = a_user(name="Ada"), a_user(name="Anna")
     await storage.has(ada, a_user(name="Otto"), anna)
 
@@ -231,18 +231,18 @@ async def test_a_search_is_paged_too(storage: Storage) -> None:
         assert list(await work.users.page(limit=1, after=anna.id, search="NA")) == []
 
 
-async def test_acting_admins_are_those_that_are_active(storage: Storage) -> None:
+async def test_only_active_admins_are_counted(storage: Storage) -> None:
     await storage.has(an_admin(), an_admin(), an_admin(is_active=False), a_user(roles={"analyst"}))
 
     async with storage.units.writing() as work:
-        assert await work.users.acting_admins() == 2
-        assert await work.users.acting_admins(locked=True) == 2
+        assert await work.users.count_active_admins() == 2
+        assert await work.users.count_active_admins(locked=True) == 2
 
 
-async def test_of_two_first_admins_at_once_one_wins(units: UnitsOfWork) -> None:
+async def test_only_one_of_two_concurrent_set_ups_makes_the_first_admin(units: UnitsOfWork) -> None:
     async def set_up() -> None:
         async with units.writing() as work:
-            if await work.users.acting_admins(locked=True):
+            if await work.users.count_active_admins(locked=True):
                 raise SetupClosed
             await work.users.add(an_admin())
             await work.commit()
@@ -251,21 +251,29 @@ async def test_of_two_first_admins_at_once_one_wins(units: UnitsOfWork) -> None:
 
     assert [type(result) for result in results if result is not None] == [SetupClosed]
     async with units.reading() as work:
-        assert await work.users.acting_admins() == 1
+        assert await work.users.count_active_admins() == 1
 
 
-async def test_of_two_admins_disabling_each_other_at_once_one_stays(storage: Storage) -> None:
+async def test_one_of_two_admins_who_disable_each_other_concurrently_stays_active(
+    storage: Storage,
+) -> None:
     ada, grace = an_admin(), an_admin()
     await storage.has(ada, grace)
     service = UserService(clock=StoppedClock(), ids=RandomIds())
 
     async def disable(user: User) -> None:
         async with storage.units.writing() as work:
-            await service.disable(work.users, user.id)
+            await service.disable(
+                work.users,
+                user.id,
+                sessions=work.sessions,
+                tokens=work.access_tokens,
+                devices=work.known_devices,
+            )
             await work.commit()
 
     results = await asyncio.gather(disable(ada), disable(grace), return_exceptions=True)
 
     assert [type(result) for result in results if result is not None] == [LastAdmin]
     async with storage.units.reading() as work:
-        assert await work.users.acting_admins() == 1
+        assert await work.users.count_active_admins() == 1

@@ -1,4 +1,4 @@
-"""What tests of isolation have in common: raw requests, open streams, and names as an attacker would write them."""
+"""Helpers of the isolation tests: raw requests, open streams and the names that an attacker would try."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ def tag(browser: Browser) -> str:
 
 
 def names_of(tab: str, owner: Browser) -> tuple[str, str, str]:
-    """Raw, as Gradio knows it, and as if it had leaked twice."""
+    """Return the tab's raw name, its name inside Gradio, and that name with a second tag."""
     return tab, f"{tab}.{tag(owner)}", f"{tab}.{tag(owner)}.{tag(owner)}"
 
 
@@ -28,7 +28,7 @@ def index_of(house: House, api_name: str) -> int:
 
 
 async def joins(browser: Browser, house: House, api_name: str, *data: Any, tab: str) -> str:
-    """The event's id."""
+    """Return the event's id."""
     answer = await browser.http.post(
         f"{API}/queue/join",
         json={"data": data, "fn_index": index_of(house, api_name), "session_hash": tab},
@@ -41,7 +41,7 @@ async def joins(browser: Browser, house: House, api_name: str, *data: Any, tab: 
 async def uploads(
     browser: Browser, content: bytes = b"of Ada", name: str = "a.txt", **query: str
 ) -> str:
-    """The path, as Gradio answers it."""
+    """Return the path in Gradio's response."""
     answer = await browser.http.post(
         f"{API}/upload", params=query, files={"files": (name, content)}
     )
@@ -80,10 +80,19 @@ class OpenStream:
             self.text += message["body"].decode()
             self.has_said.set()
 
+    async def says(self, text: str) -> None:
+        """Wait until the stream has said the text."""
+        async with asyncio.timeout(10):
+            while text not in self.text:
+                self.has_said.clear()
+                await self.has_said.wait()
+
 
 @asynccontextmanager
-async def opened(house: House, browser: Browser, path: str, query: str = "") -> AsyncIterator[Any]:
-    """A stream that stays open until the block ends, when the client leaves."""
+async def opened(
+    house: House, browser: Browser, path: str, query: str = "", **headers: str
+) -> AsyncIterator[Any]:
+    """Open a stream that stays open until the block ends; then the client leaves."""
     leaves = asyncio.Event()
     stream = OpenStream()
     is_asked = False
@@ -107,7 +116,11 @@ async def opened(house: House, browser: Browser, path: str, query: str = "") -> 
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [(b"host", b"localhost"), (b"cookie", cookies.encode())],
+        "headers": [
+            (b"host", b"localhost"),
+            (b"cookie", cookies.encode()),
+            *((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()),
+        ],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
         "state": {},

@@ -1,11 +1,12 @@
-"""A page of the test's own behind the real gate, on memory adapters; Gradio's queue runs, and no server does."""
+"""Mount a test's own page behind the real gate, on memory adapters. Gradio's queue runs; no server does."""
 
 import json
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
+from types import MappingProxyType
 from typing import Any, Final
 
 import gradio as gr
@@ -22,9 +23,10 @@ from application.use_cases import UseCases
 from domain.model.caller import Caller
 from domain.model.session import Device, Session
 from domain.model.user import User
-from domain.services.tokens import Made
+from domain.services.access_tokens import Made
 from entrypoints import ui, web
 from entrypoints.app import compose
+from entrypoints.ui.apps import launches
 
 PASSWORD: Final = "correct horse"
 HERE: Final = "http://localhost"
@@ -37,8 +39,9 @@ _tabs = count(1)
 
 
 class _NotServed:
-    """In place of the applications that Gradio makes at the end of `with gr.Blocks()` and in `queue()`: a mount makes its
-    own and puts it where these were, so that nobody ever asks them, and each takes longer than most tests."""
+    """Replace the applications that Gradio makes at the end of `with gr.Blocks()` and in `queue()`.
+    A mount makes its own application and puts it in their place, so these are never called, and
+    making one takes longer than most tests."""
 
     @classmethod
     def create_app(cls, blocks: gr.Blocks, **_: Any) -> "_NotServed":
@@ -46,7 +49,7 @@ class _NotServed:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _makes_no_application_in_vain() -> Iterator[None]:
+def _skips_unused_applications() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gradio.blocks.App", _NotServed)
         yield
@@ -55,9 +58,18 @@ def _makes_no_application_in_vain() -> Iterator[None]:
 quiet_gradio(None)
 
 
+@pytest.fixture(autouse=True)
+def _lets_files_end() -> Iterator[None]:
+    """Let the files of apps end that a test has loaded and not served."""
+    yield
+    for one in list(launches.RECORDING):
+        one.let_end()
+        one.held.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Somebody's browser, signed in or not; every event comes from a tab of its own."""
+    """A browser, signed in or not. Every event comes from a new tab."""
 
     http: httpx.AsyncClient
     demo: gr.Blocks
@@ -74,7 +86,7 @@ class Browser:
         return tab
 
     async def stream(self, tab: str) -> str:
-        """Once it has ended."""
+        """Return the text of the stream once it has ended."""
         address = f"{GRADIO}/gradio_api/queue/data"
         return (await self.http.get(address, params={"session_hash": tab})).text
 
@@ -86,7 +98,7 @@ class Browser:
         return await self.told(await self.start(api_name, *data))
 
     async def gets(self, api_name: str, *data: Any) -> Any:
-        """The output of an event that has one."""
+        """Return the output of an event that has one output."""
         last = completed(await self.runs(api_name, *data))
         assert last["success"], last
         return last["output"]["data"][0]
@@ -97,7 +109,7 @@ def completed(messages: Messages) -> dict[str, Any]:
 
 
 def steps(messages: Messages) -> list[Any]:
-    """The first output of every step, in order; later steps are sent as differences to what came before."""
+    """Return the first output of every step, in order. Later steps are sent as differences to the step before."""
     value: Any = None
     shown = []
     for message in messages:
@@ -120,9 +132,9 @@ class House:
     api: FastAPI
 
     @property
-    def app(self) -> UseCases:
-        app: UseCases = self.container.use_cases()
-        return app
+    def use_cases(self) -> UseCases:
+        use_cases: UseCases = self.container.use_cases()
+        return use_cases
 
     @property
     def origin(self) -> str:
@@ -135,40 +147,40 @@ class House:
         return Browser(http, self.demo, None)
 
     async def has(self, email: str = "ada@example.org", name: str = "Ada", *roles: str) -> User:
-        return await self.app.create_user(
+        return await self.use_cases.create_user(
             Caller.operator(), email=email, name=name, password=PASSWORD, roles=roles
         )
 
     async def makes_token(self, email: str = "ada@example.org", **wanted: Any) -> Made:
-        opened = await self.app.log_in(email, PASSWORD, LAPTOP)
-        me = await self.app.recognise(opened.token, activity=False)
-        return await self.app.create_token(me.caller, **{"name": "Nightly", **wanted})
+        opened = await self.use_cases.log_in(email, PASSWORD, LAPTOP)
+        me = await self.use_cases.recognise(opened.signed_token, activity=False)
+        return await self.use_cases.create_token(me.caller, **{"name": "Nightly", **wanted})
 
     def program(self, made: Made) -> Browser:
-        """Without a cookie and an origin."""
+        """Return a client with an access token, and without cookie and origin."""
         http = self.anonymous().http
         del http.headers["origin"]
         http.headers["authorization"] = f"Bearer {made.value}"
         return Browser(http, self.demo, None)
 
     async def signed_in(self, email: str = "ada@example.org") -> Browser:
-        if not any(u.email == email for u in await self.app.list_users(Caller.operator())):
+        if not any(u.email == email for u in await self.use_cases.list_users(Caller.operator())):
             await self.has(email)
-        opened = await self.app.log_in(email, PASSWORD, LAPTOP)
+        opened = await self.use_cases.log_in(email, PASSWORD, LAPTOP)
         http = self.anonymous().http
-        http.cookies.set("gradioapp-session", opened.token)
+        http.cookies.set("gradioapp-session", opened.signed_token)
         return Browser(http, self.demo, opened.session)
 
     async def kept(self, browser: Browser) -> dict[str, Any]:
-        """The session's data as the store has it."""
-        signed_in = await self.app.recognise(
+        """Return the session's data from the store."""
+        signed_in = await self.use_cases.recognise(
             browser.http.cookies["gradioapp-session"], activity=False
         )
         return {key: entry.value for key, entry in signed_in.data.items()}
 
     async def ends(self, browser: Browser) -> None:
         assert browser.session is not None
-        await self.app.revoke_session(Caller.operator(), browser.session.id)
+        await self.use_cases.revoke_session(Caller.operator(), browser.session.id)
 
     def passes(self, **time: float) -> None:
         self.clock.forward(timedelta(**time))
@@ -176,7 +188,7 @@ class House:
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """Makes houses, and closes them after the test."""
+    """Mount apps, and close them after the test."""
 
     closing: AsyncExitStack
 
@@ -186,13 +198,15 @@ class Mounts:
         *,
         title: str = "Home",
         roles: Collection[str] = frozenset(),
+        scopes: Mapping[str, Collection[str]] = MappingProxyType({}),
         others: Sequence[ui.Page] = (),
         **values: Any,
     ) -> House:
         settings = load(env_file=None, environment="test", **values)
         clock = StoppedClock()
         container = build(settings, clock=clock)
-        service = compose(container, [ui.Page(demo=demo, title=title, roles=roles), *others])
+        home = ui.Page(demo=demo, title=title, roles=roles, scopes=scopes)
+        service = compose(container, [home, *others])
         await self.closing.enter_async_context(service.running())
         return House(container, clock, settings, demo, service.pages, service.gate, service.api)
 
@@ -205,7 +219,7 @@ async def mounted() -> AsyncIterator[Mounts]:
 
 @pytest.fixture(autouse=True)
 def lines() -> Iterator[list[Any]]:
-    """What is logged, whatever other tests configured."""
+    """Capture the log, however other tests configured it."""
     structlog.reset_defaults()
     with capture_logs() as captured:
         yield captured

@@ -1,4 +1,4 @@
-"""A house at a real address, for clients that know nothing of ASGI."""
+"""Serve a house at a real address, for clients that cannot call ASGI."""
 
 import asyncio
 import socket
@@ -12,8 +12,8 @@ from tests.ui.conftest import House
 
 @asynccontextmanager
 async def served(house: House) -> AsyncIterator[str]:
-    """Answers its origin. At the end open streams are closed as the service closes them: a client that keeps one open
-    must not keep the test."""
+    """Yield the origin. At the end, close open streams like the service does, because a client that
+    keeps a stream open must not keep the test running."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         house.gate, lifespan="off", log_config=None, timeout_graceful_shutdown=5

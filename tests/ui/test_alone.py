@@ -1,4 +1,4 @@
-"""An author's file runs alone as it did before: the injected things are then stand-ins."""
+"""An author's file also runs without the service; the injected objects are then stand-ins."""
 
 import os
 import subprocess
@@ -16,9 +16,7 @@ import sys
 
 import gradio as gr
 
-from entrypoints.ui.sdk import (
-    Session, State, User, current_session, current_user, injected, redirect, remember, requires, visible_to,
-)
+from gradioapp import Session, State, User, current_session, current_user, injected, redirect, remember, requires, visible_to
 
 
 def summarize(text, *, user: User = injected, state: State = injected, session: Session = injected):
@@ -58,7 +56,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.server
-def test_a_file_with_every_word_runs_without_the_service(tmp_path: Path) -> None:
+def test_a_file_that_uses_the_whole_sdk_runs_without_the_service(tmp_path: Path) -> None:
     (tmp_path / "my_demo.py").write_text(APP)
 
     done = subprocess.run(

@@ -1,24 +1,27 @@
-"""Gradio's own files, which are read and compressed once for everybody."""
+"""Gradio's own files are read and compressed once for all callers."""
 
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import gradio as gr
 import httpx
 import pytest
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import FileResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
-from entrypoints.ui import Page, assets
-from entrypoints.ui.assets import Assets
+from entrypoints.ui import Page
+from entrypoints.ui.delivery import assets
+from entrypoints.ui.delivery.assets import Assets
+from entrypoints.ui.wire.exchange import Exchange
 from tests.ui.conftest import GRADIO, Mounts
 
 SCRIPT = "/assets/a.js"
 
 
 class Files:
-    """Behind it, as Gradio is; counts what it is asked."""
+    """The app behind the cache, in Gradio's place; counts its requests."""
 
     def __init__(self, *, status: int = 200) -> None:
         self.asked: Counter[str] = Counter()
@@ -42,14 +45,16 @@ async def http(files: Files) -> AsyncIterator[httpx.AsyncClient]:
     kept = Assets()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await kept.answer(files, scope, receive, send, path=scope["path"])
+        names = {"path": scope["path"]}
+        exchange = Exchange(scope=scope, receive=receive, send=send, names=names)
+        await kept.respond(files, exchange)
 
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
         yield client
 
 
-async def test_a_file_is_made_once_and_is_the_same_for_everybody(
+async def test_a_file_is_made_once_and_is_the_same_for_all_callers(
     http: httpx.AsyncClient, files: Files
 ) -> None:
     first, second = [await http.get(SCRIPT) for _ in range(2)]
@@ -58,7 +63,7 @@ async def test_a_file_is_made_once_and_is_the_same_for_everybody(
     assert (first.text, first.headers) == (second.text, second.headers)
 
 
-async def test_each_encoding_is_made_once_whatever_else_a_client_takes(
+async def test_each_encoding_is_made_once_whatever_else_a_client_accepts(
     http: httpx.AsyncClient, files: Files
 ) -> None:
     said = [
@@ -67,7 +72,7 @@ async def test_each_encoding_is_made_once_whatever_else_a_client_takes(
     ]
 
     assert said == ["br", "br", "gzip", "gzip", "deflate", ""]
-    assert files.asked[SCRIPT] == 2 + 2  # The last two are as they came.
+    assert files.asked[SCRIPT] == 2 + 2  # The last two are not compressed, and not kept.
 
 
 @pytest.mark.parametrize(
@@ -79,7 +84,7 @@ async def test_each_encoding_is_made_once_whatever_else_a_client_takes(
         {"accept-encoding": "gzip;q=0, br"},
     ],
 )
-async def test_what_is_asked_in_another_way_is_gradios_to_answer(
+async def test_conditional_and_partial_requests_are_passed_to_gradio(
     headers: dict[str, str], http: httpx.AsyncClient, files: Files
 ) -> None:
     await http.get(SCRIPT)
@@ -104,7 +109,7 @@ async def test_only_the_body_of_a_get_is_kept(http: httpx.AsyncClient, files: Fi
         *("/assets//a.js", "/assets/a.js/", "/assets/a%20b.js", "/theme.css"),
     ],
 )
-async def test_another_way_of_writing_a_path_is_not_kept(
+async def test_a_path_in_another_spelling_is_not_kept(
     path: str, http: httpx.AsyncClient, files: Files
 ) -> None:
     for _ in range(2):
@@ -113,7 +118,7 @@ async def test_another_way_of_writing_a_path_is_not_kept(
     assert files.asked.total() == 2
 
 
-async def test_what_is_not_there_is_looked_for_again(http: httpx.AsyncClient, files: Files) -> None:
+async def test_a_missing_file_is_looked_up_again(http: httpx.AsyncClient, files: Files) -> None:
     files.status = 404
     assert (await http.get(SCRIPT)).status_code == 404
     files.status = 200
@@ -121,7 +126,7 @@ async def test_what_is_not_there_is_looked_for_again(http: httpx.AsyncClient, fi
     assert (await http.get(SCRIPT)).status_code == 200
 
 
-async def test_they_take_no_more_than_so_much_memory(
+async def test_the_kept_files_take_no_more_memory_than_the_limit(
     http: httpx.AsyncClient, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(assets, "LARGEST", 30)
@@ -134,7 +139,33 @@ async def test_they_take_no_more_than_so_much_memory(
     assert [files.asked[path] for path in paths] == [1, 2]
 
 
-async def test_apps_share_gradios_files_and_not_their_themes(mounted: Mounts) -> None:
+async def test_a_file_whose_first_reader_left_is_whole_for_the_next(tmp_path: Path) -> None:
+    file = tmp_path / "a.js"
+    file.write_bytes(b"x" * 1_000_000)
+    kept = Assets()
+
+    async def asks(received: list[Message]) -> bytes:
+        body = bytearray()
+
+        async def receive() -> Message:
+            return received.pop(0)
+
+        async def send(message: Message) -> None:
+            body.extend(message.get("body", b""))
+
+        headers = [(b"accept-encoding", b"br")]
+        scope: Scope = {"type": "http", "method": "GET", "path": SCRIPT, "headers": headers}
+        exchange = Exchange(scope=scope, receive=receive, send=send, names={"path": SCRIPT})
+        await kept.respond(FileResponse(file), exchange)
+        return bytes(body)
+
+    empty: Message = {"type": "http.request", "body": b"", "more_body": False}
+    await asks([empty, {"type": "http.disconnect"}])
+
+    assert len(await asks([empty])) == 1_000_000
+
+
+async def test_apps_share_gradios_files_but_not_their_themes(mounted: Mounts) -> None:
     with gr.Blocks() as demo:
         gr.Textbox()
     with gr.Blocks() as other:

@@ -1,9 +1,10 @@
-"""Bodies of JSON: too much of one is refused before it is parsed, ordinary ones are not, and each value arrives as it is,
-by every way to send an event."""
+"""JSON bodies: an excessive body is refused before it is parsed, ordinary bodies pass, and each
+value arrives unchanged, on every way to send an event."""
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
 from random import Random
 from typing import Any, Final, cast
 
@@ -13,11 +14,13 @@ import pytest
 from gradio import processing_utils
 from gradio.components import Component
 from gradio_client import utils as client_utils  # type: ignore[import-untyped]
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from entrypoints.ui import bodies, walks
-from entrypoints.ui.caps import DEEPEST, MODEL_NODES, NODES
+from entrypoints.ui.limits import CHOSEN, COLUMNS, DEEPEST, LONGEST_DATE, MODEL_NODES, NODES
 from entrypoints.ui.mounting import REPLACED
+from entrypoints.ui.wire import json_bodies, value_walks
+from entrypoints.ui.wire.json_scan import SLICE
 from tests.ui.attacks import API, FILE_META, index_of, is_problem, joins, opened
 from tests.ui.conftest import Browser, House, Mounts, completed
 
@@ -83,11 +86,11 @@ async def posts(browser: Browser, path: str, text: str) -> httpx.Response:
     return await browser.http.post(f"{API}/{path}", content=text.encode(), headers=JSON)
 
 
-# Too much
+# Excessive bodies
 
 
 def ways_with(house: House, value: str) -> Iterator[tuple[str, str]]:
-    """All addresses that take a body of JSON, with the value in it."""
+    """Yield each address that takes a JSON body, with a body that contains the value."""
     index, function = index_of(house, "keep"), json.dumps(page_function(house))[:-1]
     yield "queue/join", f'{{"data":[{value}],"fn_index":{index},"session_hash":"mine"}}'
     yield "call/keep", f'{{"data":[{value}]}}'
@@ -114,7 +117,7 @@ def ways_with(house: House, value: str) -> Iterator[tuple[str, str]]:
     ],
     ids=["lists", "names", "deep lists", "deep objects"],
 )
-async def test_a_body_that_is_too_much_is_refused_wherever_it_is_sent(
+async def test_an_excessive_body_is_refused_on_every_address(
     house: House, ada: Browser, got: list[Any], value: str, status: int, says: str
 ) -> None:
     for path, text in ways_with(house, value):
@@ -125,7 +128,7 @@ async def test_a_body_that_is_too_much_is_refused_wherever_it_is_sent(
     assert got == []
 
 
-async def test_of_a_stream_that_is_too_much_the_rest_is_not_waited_for() -> None:
+async def test_an_excessive_stream_is_refused_before_it_has_arrived_in_full() -> None:
     sent = 0
 
     async def receive() -> Any:
@@ -134,9 +137,95 @@ async def test_of_a_stream_that_is_too_much_the_rest_is_not_waited_for() -> None
         return {"type": "http.request", "body": b"[]," * 10_000, "more_body": True}
 
     with pytest.raises(Exception, match="413"):
-        await bodies.received(receive)
+        await json_bodies.received(receive)
 
     assert sent == NODES // 20_000 + 1
+
+
+@pytest.mark.parametrize(
+    ("chunks", "turns"),
+    [([8 * SLICE], 7), ([SLICE - 1, SLICE - 1], 1)],
+    ids=["while it is counted", "once it is parsed"],
+)
+async def test_waiting_input_is_handled_between_the_steps_of_a_large_body(
+    chunks: list[int], turns: int
+) -> None:
+    arrivals, text = 0, b'{"a":"' + b"x" * (sum(chunks) - 8) + b'"}'
+
+    async def receive() -> Any:
+        nonlocal text
+        body, text = text[: chunks[0]], text[chunks[0] :]
+        return {"type": "http.request", "body": body, "more_body": bool(text)}
+
+    def arrive() -> None:
+        nonlocal arrivals
+        arrivals += 1  # The byte is not read, so that the callback runs at each turn of the loop.
+
+    there, here = socket.socketpair()
+    with there, here:
+        there.send(b"x")
+        asyncio.get_running_loop().add_reader(here, arrive)
+        try:
+            await json_bodies.received(receive)
+        finally:
+            asyncio.get_running_loop().remove_reader(here)
+
+    assert arrivals >= turns
+
+
+@pytest.mark.parametrize("read", [json_bodies.received, json_bodies.whole])
+async def test_a_body_is_not_parsed_when_its_client_leaves_in_the_middle(read: Any) -> None:
+    messages = [
+        {"type": "http.disconnect"},
+        {"type": "http.request", "body": b'{"data": []}', "more_body": True},
+    ]
+
+    async def receive() -> Any:
+        return messages.pop()
+
+    with pytest.raises(HTTPException) as refused:
+        await read(receive)
+
+    assert (refused.value.status_code, refused.value.detail) == (400, "The request broke off.")
+
+
+@pytest.mark.parametrize("raw", [b"[]", b"1", b'"text"', b"null", b"true"])
+def test_a_body_that_is_not_an_object_is_refused_with_the_reason(raw: bytes) -> None:
+    with pytest.raises(HTTPException) as refused:
+        json_bodies.read_json(raw)
+
+    assert refused.value.status_code == 400
+    assert refused.value.detail == "The body is not a JSON object."
+
+
+def test_a_number_is_an_integer_that_a_browser_keeps_exactly() -> None:
+    assert all(map(json_bodies.is_number, (0, -1, 2**53 - 1)))
+    assert not any(map(json_bodies.is_number, (True, 1.0, "1", None, 2**53, -(2**53))))
+
+
+async def test_a_request_with_a_replaced_body_keeps_its_headers_and_still_hears_its_client_leave() -> (
+    None
+):
+    sent = [
+        (b"host", b"localhost"),
+        (b"content-length", b"3"),
+        (b"content-type", b"text/plain"),
+        (b"transfer-encoding", b"chunked"),
+    ]
+
+    async def later() -> Any:
+        return {"type": "http.disconnect", "by": "the client"}
+
+    scope, once = json_bodies.replaced({"headers": sent}, b"[1]  ", b"application/json")
+    receive = json_bodies.followed_by(once, later)
+
+    assert sorted(scope["headers"]) == [
+        (b"content-length", b"5"),
+        (b"content-type", b"application/json"),
+        (b"host", b"localhost"),
+    ]
+    assert await receive() == {"type": "http.request", "body": b"[1]  ", "more_body": False}
+    assert await receive() == {"type": "http.disconnect", "by": "the client"}
 
 
 def too_many(item: Any) -> list[Any]:
@@ -161,9 +250,7 @@ CHECKED: Final[dict[str, tuple[Callable[[], Component], Any]]] = {
 
 
 @pytest.mark.parametrize("name", CHECKED)
-async def test_no_more_values_are_checked_one_by_one_than_is_quick(
-    mounted: Mounts, name: str
-) -> None:
+async def test_a_value_with_too_many_items_to_check_is_refused(mounted: Mounts, name: str) -> None:
     component, value = CHECKED[name]
     with gr.Blocks() as demo:
         gr.Button().click(lambda _: "read", component(), gr.Textbox(), api_name="read")
@@ -175,7 +262,23 @@ async def test_no_more_values_are_checked_one_by_one_than_is_quick(
     assert last["output"]["error"] == expected
 
 
-async def test_a_table_is_looked_at_before_each_of_its_rows_is(mounted: Mounts) -> None:
+async def test_a_value_with_too_many_items_to_check_is_refused_in_a_batch(mounted: Mounts) -> None:
+    def read(chats: list[Any]) -> list[list[str]]:
+        return [["read"] * len(chats)]
+
+    with gr.Blocks() as demo:
+        gr.Button().click(
+            read, gr.Chatbot(), gr.Textbox(), api_name="read", batch=True, max_batch_size=4
+        )
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("read", too_many(1)))
+
+    assert last["output"]["error"] == "Chatbot takes at most 50,000 values at a time: send less."
+    assert await ada.gets("read", []) == "read"
+
+
+async def test_a_table_is_checked_before_its_rows(mounted: Mounts) -> None:
     with gr.Blocks() as demo:
         gr.Button().click(lambda _: "read", gr.Dataframe(), gr.Textbox(), api_name="read")
     ada = await (await mounted(demo)).signed_in()
@@ -189,9 +292,48 @@ async def test_a_table_is_looked_at_before_each_of_its_rows_is(mounted: Mounts) 
     assert "rows of a table" in (await told(data=too_many(1)))["error"]
     many = {str(number): 1 for number in range(101)}
     assert "kinds of metadata" in (await told(metadata=many))["error"]
+    wide = [1] * (COLUMNS + 1)
+    assert (await told(data=[[1], wide]))["error"] == "A table has at most 16,384 columns."
+    assert "at most 16,384 columns" in (await told(headers=wide, data=[]))["error"]
 
 
-def test_each_component_with_a_model_is_judged() -> None:
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: gr.Dropdown(["a", "b"], multiselect=True),
+        lambda: gr.CheckboxGroup(["a", "b"]),
+    ],
+)
+async def test_more_values_than_anybody_chooses_are_refused(
+    mounted: Mounts, make: Callable[[], Component]
+) -> None:
+    with gr.Blocks() as demo:
+        gr.Button().click(len, make(), gr.Number(), api_name="count")
+    ada = await (await mounted(demo)).signed_in()
+
+    counted = await ada.gets("count", ["b"] * CHOSEN)
+    refused = completed(await ada.runs("count", ["b"] * (CHOSEN + 1)))
+
+    assert counted == CHOSEN
+    assert refused["output"]["error"] == "At most 10,000 values can be chosen at a time."
+
+
+async def test_a_date_that_is_longer_than_any_date_is_refused(mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        for kind in ("timestamp", "datetime", "string"):
+            date = gr.DateTime(type=kind)
+            gr.Button().click(lambda _: "read", date, gr.Textbox(), api_name=kind)
+    ada = await (await mounted(demo)).signed_in()
+    long = "now" + " " * LONGEST_DATE + "x"
+
+    for kind in ("timestamp", "datetime", "string"):
+        refused = completed(await ada.runs(kind, long))
+
+        assert refused["output"]["error"] == "A date has at most 100 characters."
+        assert await ada.gets(kind, "now - 5d") == "read"
+
+
+def test_each_component_with_a_data_model_has_a_verdict() -> None:
     plain = {"dataframe", "image", "plot"}
     one_file = {"audio", "model3d", "video"}
     found = {
@@ -207,7 +349,7 @@ def test_each_component_with_a_model_is_judged() -> None:
     assert found == (CHECKED.keys() - {"file", "uploadbutton"}) | plain | one_file
 
 
-# Enough
+# Ordinary bodies
 
 
 def table(rows: int, columns: int) -> dict[str, Any]:
@@ -240,7 +382,7 @@ def plot() -> dict[str, Any]:
     [
         (gr.Dataframe, table(20_000, 10), 200_000),
         (gr.Dataframe, table(200_000, 1), 200_000),
-        (gr.Dataframe, table(1, 200_000), 200_000),
+        (gr.Dataframe, table(12, COLUMNS), 12 * COLUMNS),
         (gr.Textbox, "QUJD" * 2_621_400, 10_485_600),
         (gr.Textbox, '[,]{:}"\\' * 1_000_000, 8_000_000),
         (gr.Chatbot, chat(500), 500),
@@ -274,7 +416,7 @@ async def test_ordinary_values_of_every_size_pass(
     assert len(kept) == 1
 
 
-async def test_a_large_table_comes_back_as_it_was_sent(mounted: Mounts) -> None:
+async def test_a_large_table_is_returned_unchanged(mounted: Mounts) -> None:
     with gr.Blocks() as demo:
         given, out = gr.Dataframe(type="array"), gr.Dataframe()
         gr.Button().click(lambda value: value, given, out, api_name="echo")
@@ -284,11 +426,11 @@ async def test_a_large_table_comes_back_as_it_was_sent(mounted: Mounts) -> None:
     assert (await ada.gets("echo", sent))["data"] == sent["data"]
 
 
-# As it is
+# Values stay unchanged
 
 
 @pytest.mark.parametrize("value", [NESTED, [NESTED, []], None, {}, []], ids=str)
-async def test_by_every_way_a_value_arrives_as_it_was_sent(
+async def test_a_value_arrives_unchanged_on_every_way_to_send_it(
     house: House, ada: Browser, got: list[Any], value: Any
 ) -> None:
     for api_name, times in (("keep", 1), ("keep_each", 1), ("checked", 2), ("cached", 1)):
@@ -297,7 +439,7 @@ async def test_by_every_way_a_value_arrives_as_it_was_sent(
             told.append(await called(ada, "v2/keep", {"value": value}))
             for path in ("run/keep", "api/keep"):
                 told += (await posts(ada, path, json.dumps({"data": [value]}))).json()["data"]
-        if api_name == "cached":  # Its second run is the first one's answer.
+        if api_name == "cached":  # Its second run returns the cached result of the first.
             got.append(value)
         assert told == [value] * len(told), api_name
         assert got == [value] * len(told) * times, api_name
@@ -318,7 +460,7 @@ async def called(browser: Browser, path: str, value: Any) -> Any:
     return json.loads(stream.rpartition("data: ")[2])[0]
 
 
-async def test_two_in_one_batch_get_each_their_own_value(
+async def test_two_callers_in_one_batch_get_their_own_values(
     house: House, ada: Browser, got: list[Any]
 ) -> None:
     bob = await house.signed_in("bob@example.org")
@@ -333,7 +475,7 @@ async def test_two_in_one_batch_get_each_their_own_value(
     assert {type(value) for value in got} == {dict}
 
 
-async def test_what_is_streamed_to_an_event_arrives_as_it_was_sent(
+async def test_values_streamed_to_an_event_arrive_unchanged(
     house: House, ada: Browser, got: list[Any]
 ) -> None:
     event_id = await joins(ada, house, "hear", None, NESTED, tab="mine")
@@ -355,7 +497,7 @@ async def until(word: str, stream: Any) -> None:
         await asyncio.wait_for(stream.has_said.wait(), 10)
 
 
-async def test_a_function_of_the_page_gets_the_value_as_it_was_sent(
+async def test_a_server_function_gets_its_value_unchanged(
     house: House, ada: Browser, got: list[Any]
 ) -> None:
     answer = await posts(
@@ -365,13 +507,17 @@ async def test_a_function_of_the_page_gets_the_value_as_it_was_sent(
     assert (answer.json(), got) == (NESTED, [NESTED])
 
 
-# What is replaced of Gradio
+# Replaced parts of Gradio
 
 
-async def test_after_a_service_libraries_are_as_they_were_before(mounted: Mounts) -> None:
+async def test_the_replaced_parts_of_libraries_are_restored_after_a_service(
+    mounted: Mounts,
+) -> None:
     before = [getattr(each.owner, each.name) for each in REPLACED]
-    assert {each.__module__.partition(".")[0] for each in before} <= {
-        *("starlette", "gradio", "gradio_client", "PIL")
+    owners = [each.owner for each in REPLACED]
+    modules = [getattr(owner, "__module__", None) or owner.__name__ for owner in owners]
+    assert {module.partition(".")[0] for module in modules} <= {
+        *("starlette", "gradio", "gradio_client", "PIL", "anyio", "subprocess")
     }
 
     with gr.Blocks() as demo:
@@ -384,7 +530,7 @@ async def test_after_a_service_libraries_are_as_they_were_before(mounted: Mounts
     assert [getattr(each.owner, each.name) for each in REPLACED] == before
 
 
-async def test_a_body_that_nobody_has_read_is_parsed_as_ever(house: House) -> None:
+async def test_a_body_that_the_service_has_not_read_is_parsed_as_usual(house: House) -> None:
     async def receive() -> Any:
         return {"type": "http.request", "body": b'{"a": 1}', "more_body": False}
 
@@ -399,18 +545,18 @@ def files_and_values() -> list[Any]:
         *(1, "a", None, [], {}, [1, "a"], {"a": 1}, (1, (2,))),
         {"value": dict(file), "more": [dict(away), {"in": (dict(file),)}], "path": "no file"},
         [[dict(file)], [[dict(file), 3]], {"path": 3, "url": "/x"}],
-        list(range(walks.AT_ONCE * 2)),
-        [[number, {"n": number}] for number in range(walks.AT_ONCE)],
+        list(range(value_walks.AT_ONCE * 2)),
+        [[number, {"n": number}] for number in range(value_walks.AT_ONCE)],
     ]
 
 
-async def test_files_are_found_and_values_copied_as_by_gradio() -> None:
+async def test_files_are_found_and_values_copied_like_in_gradio() -> None:
     async def change(file: dict[str, Any]) -> dict[str, Any]:
         await asyncio.sleep(0)
         return {"changed": file}
 
     is_file = client_utils.is_file_obj_with_meta
-    ours = walks.TRAVERSING.by(client_utils.async_traverse)
+    ours = value_walks.TRAVERSING.by(client_utils.async_traverse)
     for value in (*files_and_values(), files_and_values()):
         copied = await ours(value, change, is_file)
 
@@ -425,8 +571,8 @@ async def test_files_are_found_and_values_copied_as_by_gradio() -> None:
     assert texts == ["a", {"changed": "b"}]
 
 
-def test_addresses_of_files_are_completed_as_by_gradio() -> None:
-    ours = walks.NAMING.by(processing_utils.add_root_url)
+def test_the_urls_of_files_are_completed_like_in_gradio() -> None:
+    ours = value_walks.NAMING.by(processing_utils.add_root_url)
     for before in (None, "/gradio_api"):
         expected = processing_utils.add_root_url(files_and_values(), "http://here", before)
         found = ours(files_and_values(), "http://here", before)
@@ -437,7 +583,7 @@ def test_addresses_of_files_are_completed_as_by_gradio() -> None:
     assert ours(config, "http://here", None)["components"] is not config["components"]
 
 
-async def test_others_get_their_turn_while_a_large_value_is_copied() -> None:
+async def test_other_tasks_run_while_a_large_value_is_copied() -> None:
     turns, is_done = 0, False
 
     async def other() -> None:
@@ -447,9 +593,40 @@ async def test_others_get_their_turn_while_a_large_value_is_copied() -> None:
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    ours = walks.TRAVERSING.by(client_utils.async_traverse)
+    ours = value_walks.TRAVERSING.by(client_utils.async_traverse)
     await ours([[n] for n in range(200_000)], None, client_utils.is_file_obj_with_meta)
     is_done = True
     await task
 
-    assert turns >= 400_000 // walks.AT_ONCE
+    assert turns >= 400_000 // value_walks.AT_ONCE
+
+
+@pytest.mark.parametrize(
+    ("path", "has_length"), [("queue/join", True), ("queue/join", False), ("invented", True)]
+)
+async def test_a_body_over_the_limit_is_told_the_limit_and_its_setting(
+    mounted: Mounts, path: str, *, has_length: bool
+) -> None:
+    house = await mounted(gr.Blocks(), body_limit_mb=1)
+    ada = await house.signed_in()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b" " * 700_000
+
+    content = b" " * 2_100_000 if has_length else pieces()
+    response = await ada.http.post(f"{API}/{path}", content=content)
+
+    assert response.status_code == 413
+    assert "which is 1 MB." in response.json()["detail"]
+    assert "GRADIOAPP_BODY_LIMIT_MB" in response.json()["detail"]
+
+
+async def test_an_upload_over_the_limit_is_told_the_limit_and_its_setting(mounted: Mounts) -> None:
+    house = await mounted(gr.Blocks(), upload_limit_mb=1)
+    ada = await house.signed_in()
+
+    response = await ada.http.post(f"{API}/upload", files={"files": b"a" * 2_000_000})
+
+    assert response.status_code == 413
+    assert "GRADIOAPP_UPLOAD_LIMIT_MB" in response.json()["detail"]

@@ -1,4 +1,4 @@
-"""Keys and secrets of what apps keep in the browser: for each account its own, wherever a page or a program reads them."""
+"""Keys and secrets of BrowserState: each account has its own, wherever a page or a program reads them."""
 
 import json
 import re
@@ -14,8 +14,8 @@ from gradio.routes import ORJSONResponse
 from adapters.security.marks import HmacAccountMarks
 from application.use_cases import BrowserStorage
 from domain.model.user import UserId
-from entrypoints.ui.browser_state import BrowserStates
-from entrypoints.ui.sdk import Page
+from entrypoints.ui.delivery.browser_storage import BrowserStates
+from gradioapp import Page
 from tests.ui.conftest import GRADIO, Browser, Mounts, completed
 
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -29,7 +29,7 @@ Kept = tuple[str, str]
 
 def an_app(**options: Any) -> gr.Blocks:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Gradio wants head= at launch(), which is not called here.
+        warnings.simplefilter("ignore")  # Gradio wants head= in launch(), which is not called here.
         demo = gr.Blocks(title="States", **options)
     with demo:
         gr.BrowserState([])
@@ -45,7 +45,7 @@ def a_chat() -> gr.Blocks:
     return gr.ChatInterface(lambda message, _: f"You said {message}", save_history=True)
 
 
-# Where they are read
+# Readers of keys and secrets
 
 
 def _kept(config: Any) -> list[Kept]:
@@ -62,14 +62,14 @@ def in_page(text: str) -> list[Kept]:
     return _kept(json.loads(found[1]))
 
 
-async def of_page(browser: Browser, path: str = f"{GRADIO}/") -> list[Kept]:
+async def read_page(browser: Browser, path: str = f"{GRADIO}/") -> list[Kept]:
     answer = await browser.http.get(path)
     assert answer.status_code == 200
     assert answer.headers.get_list("content-length") == [str(len(answer.content))]
     return in_page(answer.text)
 
 
-async def of_config(browser: Browser, path: str = f"{GRADIO}/config") -> list[Kept]:
+async def read_config(browser: Browser, path: str = f"{GRADIO}/config") -> list[Kept]:
     answer = await browser.http.get(path, headers={"accept-encoding": "gzip, br"})
     assert answer.status_code == 200
     assert answer.headers.get_list("content-length") == [str(len(answer.content))]
@@ -82,18 +82,18 @@ def as_built(demo: gr.Blocks) -> Iterator[str]:
             yield from (block.storage_key, block.secret)
 
 
-# Whose they are
+# Keys and secrets of accounts
 
 
 @pytest.mark.asvs("14.3.1", "14.3.3")
 @pytest.mark.parametrize("build", [an_app, a_chat])
-async def test_no_two_accounts_have_a_key_or_a_secret_in_common(
+async def test_two_accounts_have_no_key_or_secret_in_common(
     mounted: Mounts, build: Callable[[], gr.Blocks]
 ) -> None:
     house = await mounted(build())
     ada, bob = await house.signed_in(ADA), await house.signed_in(BOB)
 
-    of_ada, of_bob = await of_config(ada), await of_config(bob)
+    of_ada, of_bob = await read_config(ada), await read_config(bob)
 
     assert len(of_ada) == len(of_bob) == len(list(as_built(house.demo))) / 2
     flat = [text for kept in (*of_ada, *of_bob) for text in kept]
@@ -106,20 +106,22 @@ async def test_no_two_accounts_have_a_key_or_a_secret_in_common(
         assert SECRET.fullmatch(secret)
 
 
-async def test_page_and_config_and_every_address_of_them_agree(mounted: Mounts) -> None:
+async def test_a_page_and_its_config_agree_at_every_address(mounted: Mounts) -> None:
     house = await mounted(an_app())
     ada = await house.signed_in(ADA)
 
-    first, second = await of_page(ada), await of_page(ada, f"{GRADIO}/details")
-    configs = [await of_config(ada, f"{GRADIO}/config{rest}") for rest in ("", "/", "?page=nope")]
-    alone = await of_config(ada, f"{GRADIO}/config?page=details")
+    first, second = await read_page(ada), await read_page(ada, f"{GRADIO}/details")
+    configs = [await read_config(ada, f"{GRADIO}/config{rest}") for rest in ("", "/", "?page=nope")]
+    alone = await read_config(ada, f"{GRADIO}/config?page=details")
 
     assert configs == [first + second] * 3
     assert alone == second
     assert (len(first), len(second)) == (3, 2)
 
 
-async def test_nothing_of_what_the_app_was_built_with_is_in_a_page(mounted: Mounts) -> None:
+async def test_a_page_contains_no_key_or_secret_that_the_app_was_built_with(
+    mounted: Mounts,
+) -> None:
     house = await mounted(an_app())
     ada = await house.signed_in(ADA)
 
@@ -129,7 +131,7 @@ async def test_nothing_of_what_the_app_was_built_with_is_in_a_page(mounted: Moun
     ]
 
     random = [text for text in as_built(house.demo) if re.fullmatch("[A-Za-z0-9]{16}", text)]
-    assert len(random) == 5  # Two keys and three secrets that the author left out.
+    assert len(random) == 5  # Two keys and three secrets that the author did not give.
     assert not [text for text in random if text in "".join(texts)]
 
 
@@ -138,21 +140,23 @@ async def test_a_program_has_the_keys_of_its_account(mounted: Mounts) -> None:
     ada, bob = await house.signed_in(ADA), await house.signed_in(BOB)
     program = house.program(await house.makes_token(ADA))
 
-    assert await of_config(program) == await of_config(ada)
-    assert await of_config(program) != await of_config(bob)
+    assert await read_config(program) == await read_config(ada)
+    assert await read_config(program) != await read_config(bob)
 
 
-async def test_they_are_the_same_in_every_session_of_the_account(mounted: Mounts) -> None:
+async def test_keys_and_secrets_are_the_same_in_every_session_of_the_account(
+    mounted: Mounts,
+) -> None:
     house = await mounted(an_app())
     laptop, phone = await house.signed_in(ADA), await house.signed_in(ADA)
-    before = await of_config(laptop)
+    before = await read_config(laptop)
     await house.ends(laptop)
 
-    assert await of_config(phone) == before
-    assert await of_config(await house.signed_in(ADA)) == before
+    assert await read_config(phone) == before
+    assert await read_config(await house.signed_in(ADA)) == before
 
 
-async def test_an_app_without_any_is_passed_on_as_it_is(mounted: Mounts) -> None:
+async def test_an_app_without_browser_state_is_passed_on_unchanged(mounted: Mounts) -> None:
     demo = gr.Blocks()
     with demo:
         gr.JSON({"storage_key": "mine", "secret": "of a text"})
@@ -167,7 +171,7 @@ async def test_an_app_without_any_is_passed_on_as_it_is(mounted: Mounts) -> None
 
 @pytest.mark.asvs("14.3.1")
 async def test_the_first_script_of_a_page_keeps_the_storage_to_its_account(mounted: Mounts) -> None:
-    """Before the author's own could read what another account has left."""
+    """Otherwise a script of the author could read the storage of another account first."""
     house = await mounted(an_app(head="<script>window.early = localStorage.length</script>"))
     ada, bob = await house.signed_in(ADA), await house.signed_in(BOB)
 
@@ -185,15 +189,15 @@ async def test_the_first_script_of_a_page_keeps_the_storage_to_its_account(mount
         owners += re.findall(r'data-owner="([A-Za-z0-9_-]{43})"', first[1])
     assert owners[0] == owners[1] != owners[2] == owners[3]
     for browser, owner in ((ada, owners[0]), (bob, owners[2])):
-        kept = await of_config(browser)
+        kept = await read_config(browser)
         assert {key.split(".")[1] for key, _ in kept} == {owner}
 
 
-# What they are called after
+# Sources of keys and secrets
 
 
-def of_built(demo: gr.Blocks) -> list[Kept]:
-    """What one account gets of an app, in a process with always the same key."""
+def read_built(demo: gr.Blocks) -> list[Kept]:
+    """Return the keys and secrets of one account, with a marks key that is always the same."""
     storage = BrowserStorage(marks=HmacAccountMarks(["a-key-of-our-own-0123456789abcdef"]))
     states = BrowserStates(demo, storage, page="/gradio/app")
     config = ORJSONResponse(demo.get_config_file()).body
@@ -201,20 +205,20 @@ def of_built(demo: gr.Blocks) -> list[Kept]:
 
 
 @pytest.mark.parametrize("build", [an_app, a_chat])
-async def test_they_are_the_same_when_the_app_is_built_again(
+async def test_keys_and_secrets_are_the_same_when_the_app_is_built_again(
     build: Callable[[], gr.Blocks],
 ) -> None:
-    """As at a restart, where other apps may have been built before."""
+    """Other apps may have been built before, like at a restart."""
     first = build()
     a_chat()  # The numbers of components go on.
     second = build()
 
     assert list(as_built(first)) != list(as_built(second))
-    assert of_built(first) == of_built(second)
+    assert read_built(first) == read_built(second)
 
 
-async def test_another_default_value_begins_anew() -> None:
-    """Else what was kept for one would come to the other, once an app has changed."""
+async def test_another_default_value_gets_a_new_key() -> None:
+    """Otherwise a kept value would reach another component once an app has changed."""
 
     def with_defaults(*values: Any) -> gr.Blocks:
         demo = gr.Blocks()
@@ -223,28 +227,28 @@ async def test_another_default_value_begins_anew() -> None:
                 gr.BrowserState(value)
         return demo
 
-    before = of_built(with_defaults([], {}))
-    after = of_built(with_defaults({}, "", []))
+    before = read_built(with_defaults([], {}))
+    after = read_built(with_defaults({}, "", []))
 
     assert [after[2], after[0]] == before
     assert after[1] not in before
 
 
-async def test_a_new_secret_of_the_authors_is_a_new_secret_for_everybody() -> None:
+async def test_a_new_secret_of_the_author_is_a_new_secret_for_all_accounts() -> None:
     def with_secret(secret: str) -> gr.Blocks:
         demo = gr.Blocks()
         with demo:
             gr.BrowserState([], storage_key="kept", secret=secret)
         return demo
 
-    (before,), (same,), (after,) = (of_built(with_secret(text)) for text in ("a", "a", "b"))
+    (before,), (same,), (after,) = (read_built(with_secret(text)) for text in ("a", "a", "b"))
 
     assert before == same
     assert before[0] == after[0]
     assert before[1] != after[1]
 
 
-async def test_those_of_one_page_are_apart_and_those_with_one_key_together(
+async def test_states_of_one_page_share_a_key_only_if_they_have_the_same_storage_key(
     mounted: Mounts,
 ) -> None:
     demo = gr.Blocks()
@@ -258,7 +262,7 @@ async def test_those_of_one_page_are_apart_and_those_with_one_key_together(
         gr.BrowserState([], storage_key="two", secret="other")
     ada = await (await mounted(demo)).signed_in(ADA)
 
-    kept = await of_config(ada)
+    kept = await read_config(ada)
 
     assert len(kept) == 10
     named = [kept[2], kept[6]]
@@ -270,15 +274,15 @@ async def test_those_of_one_page_are_apart_and_those_with_one_key_together(
     assert len({secret for _, secret in kept}) == 8
 
 
-async def test_pages_share_nothing_and_routes_of_a_page_what_the_author_names(
+async def test_pages_share_no_keys_and_routes_of_a_page_share_named_keys(
     mounted: Mounts,
 ) -> None:
     others = [Page(an_app(), title="First"), Page(an_app(), title="Second")]
     house = await mounted(gr.Blocks(), others=others)
     ada = await house.signed_in(ADA)
 
-    first = await of_config(ada, f"{GRADIO}/first/config")
-    second = await of_config(ada, f"{GRADIO}/second/config")
+    first = await read_config(ada, f"{GRADIO}/first/config")
+    second = await read_config(ada, f"{GRADIO}/second/config")
 
     assert {text for kept in first for text in kept}.isdisjoint(
         text for kept in second for text in kept
@@ -286,10 +290,10 @@ async def test_pages_share_nothing_and_routes_of_a_page_what_the_author_names(
     assert first[1] == first[3]
 
 
-# Within events
+# In events
 
 
-async def test_what_render_builds_has_the_callers_own(mounted: Mounts) -> None:
+async def test_a_rendered_browser_state_has_the_callers_own_keys(mounted: Mounts) -> None:
     demo = gr.Blocks()
     with demo:
         count = gr.Number(1)
@@ -301,14 +305,14 @@ async def test_what_render_builds_has_the_callers_own(mounted: Mounts) -> None:
                 gr.BrowserState([])
             gr.BrowserState([], storage_key="shared")
             gr.BrowserState([], storage_key="apart", secret="s")
-            gr.BrowserState([], storage_key="_saved_conversations_7")  # As of a ChatInterface.
+            gr.BrowserState([], storage_key="_saved_conversations_7")  # As in a ChatInterface.
 
     house = await mounted(demo)
     ada, bob = await house.signed_in(ADA), await house.signed_in(BOB)
 
     first, again, of_bob = [await renders(browser, 2.0) for browser in (ada, ada, bob)]
 
-    (static,) = await of_config(ada)
+    (static,) = await read_config(ada)
     assert first[2] == static
     assert first[2:4] == again[2:4]
     assert {text for kept in (*first, *again) for text in kept}.isdisjoint(
@@ -328,7 +332,7 @@ async def renders(browser: Browser, *inputs: Any) -> list[Kept]:
     return _kept(completed(await browser.told("tab"))["output"]["render_config"])
 
 
-async def test_values_travel_as_they_are(mounted: Mounts) -> None:
+async def test_values_are_passed_unchanged(mounted: Mounts) -> None:
     demo = gr.Blocks()
     with demo:
         state = gr.BrowserState({"n": 0}, storage_key="counter")
@@ -345,7 +349,7 @@ async def test_values_travel_as_they_are(mounted: Mounts) -> None:
 
 
 @pytest.mark.parametrize("how", ["once", "by steps", "past the queue", "batch"])
-async def test_an_event_changes_a_value_and_never_where_it_is_kept(
+async def test_an_event_changes_a_value_but_not_its_key_or_secret(
     mounted: Mounts, how: str
 ) -> None:
     def moves(value: Any) -> Any:
@@ -386,5 +390,5 @@ async def test_an_event_changes_a_value_and_never_where_it_is_kept(
 
     assert "elsewhere" not in text
     assert "known" not in text
-    if how != "by steps":  # Of later steps only the difference is told.
+    if how != "by steps":  # Later steps contain only the difference.
         assert last["__type__"] == "update"

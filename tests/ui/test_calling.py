@@ -1,4 +1,4 @@
-"""Who is calling, in every kind of callback Gradio has, and what of their session is kept."""
+"""Every kind of Gradio callback knows its caller and keeps changes of the session's data."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import EmailTaken, SessionEnded, StateInvalid
 from entrypoints.ui import PageRefused, being_built
-from entrypoints.ui.sdk import User, current_session, current_user, injected, requires
+from gradioapp import User, current_session, current_user, injected, redirect, requires
 from tests.ui.attacks import opened
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed, steps
 
@@ -71,7 +71,7 @@ async def is_signed_in(house: House, browser: Browser) -> bool:
     return True
 
 
-# Who is calling
+# The caller
 
 
 @pytest.mark.asvs("8.3.3")
@@ -112,7 +112,7 @@ async def test_a_call_of_a_program_knows_its_caller(mounted: Mounts) -> None:
     assert f'["{ADA}"]' in told.text
 
 
-async def test_what_runs_when_a_page_loads_knows_its_caller(mounted: Mounts) -> None:
+async def test_a_load_event_knows_its_caller(mounted: Mounts) -> None:
     with gr.Blocks() as demo:
         demo.load(sync, None, gr.Textbox(), api_name="load")
     ada = await (await mounted(demo)).signed_in()
@@ -120,7 +120,7 @@ async def test_what_runs_when_a_page_loads_knows_its_caller(mounted: Mounts) -> 
     assert await ada.gets("load") == ADA
 
 
-async def test_the_function_behind_a_value_knows_its_caller(mounted: Mounts) -> None:
+async def test_a_value_function_knows_its_caller(mounted: Mounts) -> None:
     demo = gr.Blocks()
     with being_built(), demo:
         box = gr.Textbox(value=lambda: f"of {current_user().email}")
@@ -137,7 +137,7 @@ async def test_the_function_behind_a_value_knows_its_caller(mounted: Mounts) -> 
     assert box.value == "of "
 
 
-async def test_what_runs_when_a_tab_is_closed_knows_whose_it_was(mounted: Mounts) -> None:
+async def test_an_unload_event_knows_the_owner_of_its_tab(mounted: Mounts) -> None:
     left: list[str] = []
     demo = gr.Blocks()
     with demo:
@@ -154,7 +154,134 @@ async def test_what_runs_when_a_tab_is_closed_knows_whose_it_was(mounted: Mounts
     assert left == [ADA, "bob@example.org"]
 
 
-async def test_every_link_of_a_chain_knows_its_caller_and_what_went_before(mounted: Mounts) -> None:
+def leaving(*leave: Callable[..., Any]) -> gr.Blocks:
+    """Make an app with these unload events."""
+    demo: gr.Blocks
+    with gr.Blocks() as demo:
+        for each in leave:
+            demo.unload(each)
+        gr.Button().click(sync, None, gr.Textbox(), api_name="fn")
+    return demo
+
+
+async def hears(stream: Any, text: str) -> None:
+    while text not in stream.text:
+        stream.has_said.clear()
+        await asyncio.wait_for(stream.has_said.wait(), 10)
+
+
+RESUMABLE: Final[list[dict[str, str]]] = [{}, {"x_gradioapp_stream": "one"}]
+"""Headers of a heartbeat: of a program, and of a page that resumes its streams."""
+
+
+@pytest.mark.parametrize("headers", RESUMABLE, ids=["program", "page"])
+@pytest.mark.parametrize("ends_first", ["the tab", "the session"])
+async def test_an_unload_event_runs_as_nobody_if_its_session_has_ended(
+    mounted: Mounts, ends_first: str, headers: dict[str, str], lines: list[Any]
+) -> None:
+    left: list[Any] = []
+    is_over = asyncio.Event()
+
+    def leave(request: gr.Request) -> None:
+        left.append(request.username)
+        for ask in (current_user, current_session, lambda: redirect("/gradio/")):
+            with pytest.raises(RuntimeError, match=r"read request\.username"):
+                ask()
+        is_over.set()
+
+    house = await mounted(leaving(leave))
+    ada = await house.signed_in()
+
+    async with opened(house, ada, f"{GRADIO}/gradio_api/heartbeat/mine", **headers) as stream:
+        await hears(stream, "ALIVE")
+        await house.ends(ada)
+        if ends_first == "the session":
+            await asyncio.wait_for(is_over.wait(), 10)
+    if headers and ends_first == "the tab":
+        # The tab may come back for a while.
+        [account] = house.pages.accounts.all()
+        account.resumable.leave(next(iter(account.tabs)))
+        await asyncio.wait_for(is_over.wait(), 10)
+
+    assert left == [ADA]
+    assert "unload event failed" not in [line["event"] for line in lines]
+
+
+@pytest.mark.parametrize("headers", RESUMABLE, ids=["program", "page"])
+async def test_an_unload_event_runs_once_as_its_caller_when_the_service_stops(
+    mounted: Mounts, headers: dict[str, str]
+) -> None:
+    left: list[str] = []
+    is_over = asyncio.Event()
+
+    def leave(*, user: User = injected) -> None:
+        left.append(user.email)
+        is_over.set()
+
+    house = await mounted(leaving(leave))
+    ada = await house.signed_in()
+
+    async with opened(house, ada, f"{GRADIO}/gradio_api/heartbeat/mine", **headers) as stream:
+        await hears(stream, "ALIVE")
+        house.pages.stopping.set()
+        await asyncio.wait_for(is_over.wait(), 10)
+
+    assert left == [ADA]
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+async def test_an_unload_event_that_fails_is_logged_once_and_stops_no_other(
+    mounted: Mounts, lines: list[Any], *, is_alive: bool
+) -> None:
+    left: list[str] = []
+
+    def fails() -> None:
+        raise ValueError("no such thing")
+
+    def asks() -> None:
+        raise gr.Error("nobody reads this")
+
+    house = await mounted(leaving(fails, asks, lambda: left.append("last")))
+    ada = await house.signed_in()
+
+    async with opened(house, ada, f"{GRADIO}/gradio_api/heartbeat/mine") as stream:
+        await hears(stream, "ALIVE")
+        if not is_alive:
+            await house.ends(ada)
+
+    failed = [line for line in lines if line["log_level"] in {"warning", "error", "critical"}]
+    assert [(line["event"], line["of"]) for line in failed] == [
+        ("unload event failed", "fails"),
+        ("unload event failed", "asks"),
+    ]
+    assert left == ["last"]
+
+
+TIDIED: Final[list[str]] = []
+
+
+@requires("keeper")
+def tidies() -> None:
+    TIDIED.append("by nobody")
+
+
+async def test_an_unload_event_that_needs_a_role_does_not_run_as_nobody(
+    mounted: Mounts, lines: list[Any]
+) -> None:
+    house = await mounted(leaving(tidies))
+    await house.has("ada@example.org", "Ada", "keeper")
+    ada = await house.signed_in()
+
+    async with opened(house, ada, f"{GRADIO}/gradio_api/heartbeat/mine") as stream:
+        await hears(stream, "ALIVE")
+        await house.ends(ada)
+
+    assert TIDIED == []
+    [failed] = [line for line in lines if line["event"] == "unload event failed"]
+    assert failed["of"] == "tidies"
+
+
+async def test_every_event_of_a_chain_knows_its_caller_and_earlier_changes(mounted: Mounts) -> None:
     def first() -> str:
         current_session().data["chain"] = [deep()]
         return "first"
@@ -174,7 +301,7 @@ async def test_every_link_of_a_chain_knows_its_caller_and_what_went_before(mount
     assert await ada.gets("second") == f"['{ADA}'] {ADA}"
 
 
-async def test_the_name_of_a_request_is_the_e_mail(mounted: Mounts) -> None:
+async def test_the_username_of_a_request_is_the_e_mail_address(mounted: Mounts) -> None:
     def fn(request: gr.Request) -> str | None:
         return request.username
 
@@ -183,7 +310,7 @@ async def test_the_name_of_a_request_is_the_e_mail(mounted: Mounts) -> None:
     assert await ada.gets("fn") == ADA
 
 
-async def test_the_session_of_a_callback_is_the_one_of_the_cookie(mounted: Mounts) -> None:
+async def test_the_session_of_a_callback_is_that_of_the_cookie(mounted: Mounts) -> None:
     def fn() -> str:
         session = current_session()
         return f"{session.id} {session.ends_at.isoformat()}"
@@ -215,7 +342,7 @@ async def test_twenty_callers_at_once_are_never_mixed(mounted: Mounts) -> None:
     assert [await house.kept(b) for b in browsers] == [{"mine": f"of {email}"} for email in emails]
 
 
-async def test_nobody_is_calling_outside_a_callback(mounted: Mounts) -> None:
+async def test_the_caller_is_unknown_outside_a_callback(mounted: Mounts) -> None:
     await mounted(gr.Blocks())
 
     with pytest.raises(RuntimeError, match="Nobody is signed in here: this works inside a Gradio"):
@@ -224,7 +351,7 @@ async def test_nobody_is_calling_outside_a_callback(mounted: Mounts) -> None:
         current_session()
 
 
-async def test_a_thread_of_ones_own_has_no_caller(mounted: Mounts) -> None:
+async def test_a_thread_that_the_author_starts_has_no_caller(mounted: Mounts) -> None:
     said: list[str] = []
 
     def ask() -> None:
@@ -244,10 +371,10 @@ async def test_a_thread_of_ones_own_has_no_caller(mounted: Mounts) -> None:
     assert "not in a thread of your own" in await ada.gets("fn")
 
 
-# What is kept
+# Session data
 
 
-async def test_what_a_callback_sets_is_kept_with_the_session(mounted: Mounts) -> None:
+async def test_a_value_that_a_callback_sets_is_kept_with_the_session(mounted: Mounts) -> None:
     def fn() -> None:
         current_session().data["colour"] = {"name": "red"}
 
@@ -259,7 +386,7 @@ async def test_what_a_callback_sets_is_kept_with_the_session(mounted: Mounts) ->
     assert await house.kept(ada) == {"colour": {"name": "red"}}
 
 
-async def test_the_session_of_a_request_is_kept_alike(mounted: Mounts) -> None:
+async def test_changes_through_the_session_of_a_request_are_kept(mounted: Mounts) -> None:
     def fn(request: gr.Request) -> str:
         assert request.request is not None
         request.request.session["visits"] = request.request.session.get("visits", 0) + 1
@@ -272,7 +399,7 @@ async def test_the_session_of_a_request_is_kept_alike(mounted: Mounts) -> None:
     assert await house.kept(ada) == {"visits": 2}
 
 
-async def test_what_a_callback_removes_is_gone(mounted: Mounts) -> None:
+async def test_a_value_that_a_callback_removes_is_gone(mounted: Mounts) -> None:
     def fn() -> None:
         data = current_session().data
         if "old" in data:
@@ -302,7 +429,7 @@ async def test_a_change_inside_a_value_is_kept(mounted: Mounts) -> None:
     assert await house.kept(ada) == {"cart": {"items": ["pear", "pear"]}}
 
 
-async def test_nothing_is_kept_of_a_callback_that_raises(mounted: Mounts) -> None:
+async def test_a_callback_that_raises_keeps_no_changes(mounted: Mounts) -> None:
     def fn(word: str) -> None:
         data = current_session().data
         data.setdefault("words", []).append(word)
@@ -337,7 +464,7 @@ async def test_each_step_of_a_generator_is_kept_before_the_next_begins(mounted: 
     assert await houses[0].kept(ada) == {"step": 2}
 
 
-async def test_two_events_of_a_session_keep_their_own_changes_only(mounted: Mounts) -> None:
+async def test_two_events_of_a_session_keep_only_their_own_changes(mounted: Mounts) -> None:
     has_begun, other_is_done = asyncio.Event(), asyncio.Event()
 
     async def fn(key: str) -> None:
@@ -359,7 +486,7 @@ async def test_two_events_of_a_session_keep_their_own_changes_only(mounted: Moun
 
 
 @pytest.mark.parametrize("value", [object(), {1: "no text"}, float("nan"), {1, 2}])
-async def test_what_is_no_json_is_refused_at_the_line_that_sets_it(
+async def test_a_value_that_is_not_json_is_refused_at_the_line_that_sets_it(
     mounted: Mounts, value: object
 ) -> None:
     reached: list[str] = []
@@ -382,7 +509,9 @@ async def test_what_is_no_json_is_refused_at_the_line_that_sets_it(
     assert await house.kept(ada) == {}
 
 
-async def test_what_is_no_json_inside_a_value_is_refused_and_shown(mounted: Mounts) -> None:
+async def test_a_value_that_is_not_json_inside_another_is_refused_with_the_reason(
+    mounted: Mounts,
+) -> None:
     def fn() -> str:
         current_session().data.setdefault("things", []).append(object())
         return "done"
@@ -393,12 +522,12 @@ async def test_what_is_no_json_inside_a_value_is_refused_and_shown(mounted: Moun
     last = completed(await ada.runs("fn"))
 
     assert not last["success"]
-    assert last["output"]["title"] == "Cannot be kept"
+    assert last["output"]["title"] == "Cannot be saved"
     assert last["output"]["error"].startswith("The value of 'things' is not JSON")
     assert await house.kept(ada) == {}
 
 
-# How long it lasts
+# The end of a session
 
 
 @pytest.mark.asvs("7.4.1", "8.3.2")
@@ -432,7 +561,7 @@ async def test_an_ended_session_runs_no_further_step(mounted: Mounts, *, is_asyn
 
 
 @pytest.mark.asvs("7.4.1")
-async def test_an_event_that_waited_for_longer_than_its_session_does_not_run(
+async def test_an_event_whose_session_ends_while_it_waits_does_not_run(
     mounted: Mounts,
 ) -> None:
     has_begun, may_go_on = asyncio.Event(), asyncio.Event()
@@ -458,7 +587,7 @@ async def test_an_event_that_waited_for_longer_than_its_session_does_not_run(
 
 
 @pytest.mark.asvs("7.4.1", "8.3.2")
-async def test_of_a_batch_the_callers_who_are_gone_get_nothing_run(mounted: Mounts) -> None:
+async def test_a_batch_leaves_out_callers_whose_session_has_ended(mounted: Mounts) -> None:
     has_begun, may_go_on = asyncio.Event(), asyncio.Event()
     reached: list[list[str]] = []
 
@@ -482,7 +611,7 @@ async def test_of_a_batch_the_callers_who_are_gone_get_nothing_run(mounted: Moun
 
     assert completed(await ada.told(tabs[0]))["output"]["data"] == ["of a"]
     assert completed(await bob.told(tabs[2]))["output"]["data"] == ["of b"]
-    assert reached == [["first"], ["b", "a"]]  # Ada has run something, and Bob has not.
+    assert reached == [["first"], ["b", "a"]]  # Ada has run before, so Bob is first.
 
 
 @pytest.mark.asvs("7.3.1")
@@ -505,7 +634,7 @@ async def test_a_click_keeps_a_session_awake_and_a_tick_does_not(
 
 
 @pytest.mark.parametrize(("event", "is_listed"), [("tick", False), ("click", True)])
-async def test_a_session_is_running_while_its_event_is_but_not_for_a_tick(
+async def test_a_session_counts_as_running_during_a_click_but_not_during_a_tick(
     mounted: Mounts, event: str, *, is_listed: bool
 ) -> None:
     found: list[list[str]] = []
@@ -526,7 +655,9 @@ async def test_a_session_is_running_while_its_event_is_but_not_for_a_tick(
     assert not house.pages.running.sessions()
 
 
-async def test_a_session_is_not_running_after_an_event_that_failed(mounted: Mounts) -> None:
+async def test_a_session_does_not_count_as_running_after_an_event_that_failed(
+    mounted: Mounts,
+) -> None:
     def fn() -> None:
         raise ValueError
 
@@ -538,12 +669,12 @@ async def test_a_session_is_not_running_after_an_event_that_failed(mounted: Moun
     assert not house.pages.running.sessions()
 
 
-# What is shown
+# Errors
 
 
 @pytest.mark.asvs("16.5.1", "16.3.4")
 @pytest.mark.parametrize("is_queued", [True, False])
-async def test_a_fault_is_a_number_for_the_person_and_everything_for_the_log(
+async def test_a_fault_gives_the_caller_a_number_and_logs_the_details(
     mounted: Mounts, lines: list[dict[str, Any]], *, is_queued: bool
 ) -> None:
     def fn() -> None:
@@ -566,7 +697,7 @@ async def test_a_fault_is_a_number_for_the_person_and_everything_for_the_log(
     assert (failed["request_id"], str(failed["exc_info"])) == (asked, "hunter2")
 
 
-async def test_a_refusal_is_its_sentence_and_no_line_in_the_log(
+async def test_a_refusal_is_shown_with_its_sentence_and_not_logged_as_an_error(
     mounted: Mounts, lines: list[dict[str, Any]]
 ) -> None:
     def fn() -> None:
@@ -580,7 +711,7 @@ async def test_a_refusal_is_its_sentence_and_no_line_in_the_log(
     assert not [line for line in lines if line["log_level"] == "error"]
 
 
-async def test_an_error_of_the_authors_own_passes_as_it_is(mounted: Mounts) -> None:
+async def test_an_error_that_the_author_raises_is_shown_unchanged(mounted: Mounts) -> None:
     def fn() -> None:
         raise gr.Error("Own words", title="Own title", duration=3, print_exception=False)
 
@@ -591,7 +722,7 @@ async def test_an_error_of_the_authors_own_passes_as_it_is(mounted: Mounts) -> N
     assert (shown["error"], shown["title"], shown["duration"]) == ("Own words", "Own title", 3)
 
 
-async def test_too_few_values_are_told_before_the_callback_runs(mounted: Mounts) -> None:
+async def test_missing_inputs_are_refused_before_the_callback_runs(mounted: Mounts) -> None:
     reached: list[tuple[str, ...]] = []
 
     def fn(*texts: str) -> None:
@@ -605,10 +736,10 @@ async def test_too_few_values_are_told_before_the_callback_runs(mounted: Mounts)
     assert not reached
 
 
-# Answers that Gradio keeps
+# Results that Gradio caches
 
 
-async def test_a_cached_function_is_called_once_and_answers_everybody(mounted: Mounts) -> None:
+async def test_a_cached_function_is_called_once_for_all_callers(mounted: Mounts) -> None:
     reached: list[str] = []
 
     @gr.cache  # type: ignore[untyped-decorator]
@@ -623,7 +754,7 @@ async def test_a_cached_function_is_called_once_and_answers_everybody(mounted: M
     assert reached == [ADA]
 
 
-async def test_a_cached_generator_gives_every_step(mounted: Mounts) -> None:
+async def test_a_cached_generator_yields_every_step(mounted: Mounts) -> None:
     @gr.cache  # type: ignore[untyped-decorator]
     def count(text: str) -> Iterator[str]:
         yield f"{text} 1"
@@ -635,7 +766,7 @@ async def test_a_cached_generator_gives_every_step(mounted: Mounts) -> None:
     assert (await ada.gets("fn", "hi")) == "hi 2"
 
 
-async def test_a_cached_answer_is_refused_in_the_same_words(mounted: Mounts) -> None:
+async def test_a_cached_function_refuses_a_caller_without_the_role(mounted: Mounts) -> None:
     @requires("trainer")
     @gr.cache  # type: ignore[untyped-decorator]
     def shout(text: str) -> str:
@@ -650,10 +781,43 @@ async def test_a_cached_answer_is_refused_in_the_same_words(mounted: Mounts) -> 
     assert "This needs the role trainer" in refused["output"]["error"]
 
 
-async def test_a_cached_function_that_takes_the_caller_is_no_page(mounted: Mounts) -> None:
+async def test_a_cached_function_that_takes_the_caller_is_refused_as_a_page(
+    mounted: Mounts,
+) -> None:
     @gr.cache  # type: ignore[untyped-decorator]
     def greet(text: str, *, user: User = injected) -> str:
         return f"{text} {user.name}"
 
     with pytest.raises(PageRefused, match=r"greet is cached by gr\.cache and takes User"):
         await mounted(an_app(greet, takes=1))
+
+
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.parametrize("way", ["run", "join", "call", "call/v2"])
+async def test_a_hugging_face_token_in_a_body_is_ignored(mounted: Mounts, way: str) -> None:
+    seen: list[Any] = []
+
+    def take(text: str, token: gr.OAuthToken | None) -> str:
+        seen.append(token)
+        return text
+
+    with gr.Blocks() as demo:
+        gr.Button().click(take, gr.Textbox(), gr.Textbox(), api_name="take")
+    ada = await (await mounted(demo)).signed_in()
+    sent: dict[str, tuple[str, dict[str, Any]]] = {
+        "run": ("run/take", {"data": ["x"]}),
+        "join": ("queue/join", {"data": ["x"], "fn_index": 0, "session_hash": "tab"}),
+        "call": ("call/take", {"data": ["x"]}),
+        "call/v2": ("call/v2/take", {"text": "x"}),
+    }
+    path, body = sent[way]
+
+    response = await ada.http.post(
+        f"{GRADIO}/gradio_api/{path}", json={**body, "oauth_token": "stolen"}
+    )
+
+    assert response.status_code == 200, response.text
+    async with asyncio.timeout(10):
+        while not seen:  # noqa: ASYNC110 -- Gradio has no event to wait for.
+            await asyncio.sleep(0.01)
+    assert seen == [None]

@@ -1,9 +1,10 @@
-"""Two people at once with Gradio's own client, over the network: what they do in one app stays apart."""
+"""Two users use one app at once over the network with Gradio's own client, and stay apart."""
 
 import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -15,7 +16,7 @@ from tests.ui.conftest import GRADIO, Browser, House, Mounts
 from tests.ui.serving import served
 
 
-def app_of(folder: Path) -> gr.Blocks:
+def app_of(folder: Path, may_end: dict[str, Event]) -> gr.Blocks:
     def copy(said: str, path: str) -> str:
         made = folder / f"{said}.txt"
         shutil.copy(path, made)
@@ -28,8 +29,10 @@ def app_of(folder: Path) -> gr.Blocks:
         return [{"role": "assistant", "content": {"path": copy(said, path)}}]
 
     def steps(said: str) -> Iterator[str]:
-        for number in range(3):
+        for number in range(2):
             yield f"{said} {number}"
+        may_end[said].wait(timeout=60)
+        yield f"{said} 2"
 
     def count(so_far: int) -> tuple[int, int]:
         return so_far + 1, so_far + 1
@@ -61,7 +64,10 @@ async def test_two_clients_use_one_app_at_once_and_stay_apart(
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "kept"))
     (tmp_path / "made").mkdir()
-    house: House = await mounted(app_of(tmp_path / "made"))
+    # All events of a client share one stream. Gradio closes it when no event waits or runs, and its client cancels an
+    # event that begins at that moment. A generator that runs until the end keeps the stream open.
+    may_end = {"ada": Event(), "bob": Event()}
+    house: House = await mounted(app_of(tmp_path / "made", may_end))
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
 
     def uses(browser: Browser, name: str, origin: str) -> dict[str, Any]:
@@ -76,6 +82,9 @@ async def test_two_clients_use_one_app_at_once_and_stay_apart(
             "gallery": client.predict(name, file, api_name="/gallery"),
             "chat": client.predict(name, file, api_name="/chat"),
             "count": [client.predict(api_name="/count") for _ in range(3)],
+        }
+        may_end[name].set()
+        seen |= {
             "last": job.result(timeout=20),
             "steps": job.outputs(),
         }
@@ -92,7 +101,12 @@ async def test_two_clients_use_one_app_at_once_and_stay_apart(
         assert seen["count"] == [1, 2, 3]
         assert seen["steps"][-1] == f"{name} 2"
         assert other not in str(seen["gallery"][0]["caption"]) + str(seen["steps"])
-    for path in (tmp_path / "kept").rglob("*.txt"):
+    kept = [*(tmp_path / "kept").rglob("*.txt")]
+    assert {(path.name, path.read_text()) for path in kept} == {
+        *(("in.txt", "of ada"), ("ada.txt", "of ada")),
+        *(("in.txt", "of bob"), ("bob.txt", "of bob")),
+    }
+    for path in kept:
         mine, others = (ada, bob) if path.read_text() == "of ada" else (bob, ada)
         assert (await fetches(mine, str(path))).status_code == 200
         assert (await fetches(others, str(path))).status_code == 404

@@ -1,4 +1,4 @@
-"""The disk: how much of it one account may fill, and that nothing stays there that is nobody's."""
+"""The disk: the quota of an account, uploads and outputs that fail, and the purge."""
 
 import asyncio
 import errno
@@ -10,6 +10,7 @@ from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, cast
+from uuid import UUID
 
 import gradio as gr
 import numpy as np
@@ -21,8 +22,10 @@ from adapters.system.clock import StoppedClock, SystemClock
 from application.container import build
 from application.settings import load
 from domain.errors import StoreUnavailable
+from domain.model.user import UserId
 from entrypoints.app import compose
 from entrypoints.ui import Page
+from entrypoints.ui.files.made_inputs import MadeInputs
 from tests.ui.attacks import API, FILE_META, as_file, fetches, is_problem, uploads
 from tests.ui.conftest import Browser, House, Mounts, completed
 
@@ -32,7 +35,7 @@ MCP: Final = f"{API}/mcp"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where Gradio keeps the files of this test's apps."""
+    """The folder where Gradio keeps the files of this test's apps."""
     kept = tmp_path / "kept"
     kept.mkdir()
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(kept))
@@ -43,14 +46,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """Where the app makes its outputs."""
+    """The folder where the app makes its outputs."""
     place = tmp_path / "made"
     place.mkdir()
     return place
 
 
 def files_in(folder: Path) -> list[str]:
-    """Everything but folders that are empty."""
+    """Return the paths of all files; folders are left out."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
@@ -63,7 +66,7 @@ def empty_folders_in(folder: Path) -> list[str]:
 
 
 def app_of(made: Path) -> gr.Blocks:
-    """Gives a file of so many bytes, made of one letter."""
+    """An app that makes a file of the given size, filled with one letter."""
 
     def make(letter: str, size: float) -> str:
         path = made / f"{letter}.txt"
@@ -89,7 +92,7 @@ def app_of(made: Path) -> gr.Blocks:
 
 
 def form(*files: tuple[str, str, bytes]) -> tuple[bytes, str]:
-    """A form's body and its type; of each file the field, the name and the content."""
+    """Return a form's body and its content type. Each file is a field, a name and a content."""
     parts = [
         f'--mark\r\ncontent-disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'.encode()
         + content
@@ -118,7 +121,7 @@ def is_beyond_the_quota(answer: Any) -> bool:
 
 
 @pytest.mark.asvs("5.2.4")
-async def test_an_account_uploads_no_more_than_its_quota_over_all_its_ways(
+async def test_all_devices_and_tokens_of_an_account_share_one_upload_quota(
     mounted: Mounts, made: Path, folder: Path
 ) -> None:
     house = await mounted(app_of(made), files_quota_mb=1, mcp=True)
@@ -134,7 +137,7 @@ async def test_an_account_uploads_no_more_than_its_quota_over_all_its_ways(
     for browser in (ada, phone, program, await house.signed_in()):
         answer = await sends(browser, *form(("files", "d.txt", b"d" * 300_000)))
         assert is_beyond_the_quota(answer)
-        assert "0.9 MB of the 1.0 MB" in answer.json()["detail"]
+        assert "0.9 MB of your quota of 1.0 MB" in answer.json()["detail"]
     assert files_in(folder) == before
 
     await uploads(ada, b"e" * 100_000)
@@ -156,7 +159,7 @@ async def test_the_quota_holds_after_a_restart_and_in_another_process(
     assert is_beyond_the_quota(await sends(ada, *form(("files", "b", b"b" * 200_000))))
 
 
-async def test_what_says_that_it_is_too_large_is_refused_before_it_is_read(
+async def test_an_upload_whose_declared_size_is_too_large_is_refused_before_it_is_read(
     mounted: Mounts, made: Path
 ) -> None:
     house = await mounted(app_of(made), files_quota_mb=1)
@@ -180,7 +183,7 @@ async def test_what_says_that_it_is_too_large_is_refused_before_it_is_read(
     assert read == 0
 
 
-async def test_what_says_nothing_is_cut_off_while_it_arrives(
+async def test_an_upload_without_a_declared_size_is_cut_off_while_it_arrives(
     mounted: Mounts, made: Path, folder: Path
 ) -> None:
     house = await mounted(app_of(made), files_quota_mb=1)
@@ -202,7 +205,7 @@ async def test_what_says_nothing_is_cut_off_while_it_arrives(
 
 
 @pytest.mark.asvs("5.2.4")
-async def test_two_uploads_at_once_do_not_both_take_the_room_of_one(
+async def test_two_uploads_at_once_do_not_both_take_the_same_room(
     mounted: Mounts, made: Path, folder: Path
 ) -> None:
     house = await mounted(app_of(made), files_quota_mb=1)
@@ -230,10 +233,10 @@ async def test_two_uploads_at_once_do_not_both_take_the_room_of_one(
     assert not claims._held
 
 
-async def test_what_two_processes_let_through_only_one_of_them_keeps(
+async def test_concurrent_uploads_of_two_processes_do_not_exceed_the_quota(
     mounted: Mounts, made: Path, folder: Path
 ) -> None:
-    """Neither sees what the other has received so far."""
+    """Neither process sees how much the other has received so far."""
     house = await mounted(app_of(made), files_quota_mb=1)
     ada = await house.signed_in()
     claims: Any = house.pages.claims
@@ -258,7 +261,7 @@ async def test_what_two_processes_let_through_only_one_of_them_keeps(
     assert empty_folders_in(folder) == [".uploads"]
 
 
-async def test_a_data_url_and_a_drawing_count_too(
+async def test_data_urls_and_drawings_count_for_the_quota(
     mounted: Mounts, made: Path, folder: Path
 ) -> None:
     house = await mounted(app_of(made), files_quota_mb=1, mcp=True)
@@ -318,14 +321,14 @@ async def test_an_output_beyond_the_quota_is_refused_and_removed(
     assert refused
     assert "GRADIOAPP_FILES_QUOTA_MB" in said
     assert files_in(folder) == before
-    # Of equal content it is somebody else's, and stays.
+    # Bob owns a file with this content, so it stays.
     assert not completed(await ada.runs("make", "b", 200_000))["success"]
     assert (await fetches(bob, his["path"])).status_code == 200
     assert (await fetches(ada, hers["path"])).status_code == 200
     assert (await fetches(ada, his["path"])).status_code == 404
 
 
-async def test_in_a_batch_only_the_sample_of_who_has_no_room_stays_empty(
+async def test_only_the_output_of_an_account_without_room_is_empty_in_a_batch(
     mounted: Mounts, made: Path, folder: Path
 ) -> None:
     sizes: list[int] = []
@@ -360,7 +363,7 @@ async def test_in_a_batch_only_the_sample_of_who_has_no_room_stays_empty(
     assert sorted(Path(name).name for name in files_in(folder)) == ["a.txt", "b", "c"]
 
 
-async def test_an_output_that_is_removed_before_it_is_claimed_is_not_given(
+async def test_an_output_that_is_removed_before_it_is_claimed_is_refused(
     mounted: Mounts, made: Path, folder: Path
 ) -> None:
     house = await mounted(app_of(made))
@@ -381,7 +384,7 @@ async def test_an_output_that_is_removed_before_it_is_claimed_is_not_given(
 
 
 def picture(shade: int) -> dict[str, Any]:
-    """One that is sent within the body of an event, as a webcam does."""
+    """Return a picture as a data URL in the body of an event, like a webcam sends it."""
     content = BytesIO()
     Image.new("RGBA", (8, 8), (shade * 20, 0, 0, 128)).save(content, "PNG")
     url = f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
@@ -389,11 +392,11 @@ def picture(shade: int) -> dict[str, Any]:
 
 
 @pytest.mark.asvs("5.2.4")
-async def test_of_what_gradio_makes_of_inputs_the_latest_stay(
+async def test_only_the_latest_files_that_gradio_makes_of_inputs_are_kept(
     mounted: Mounts, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody has a claim on them, and they would fill the disk."""
-    monkeypatch.setattr("entrypoints.ui.made_inputs.MADE_INPUTS", 3)
+    """Nobody claims these files, so they would fill the disk."""
+    monkeypatch.setattr("entrypoints.ui.files.made_inputs.MADE_INPUTS", 3)
     there: list[bool] = []
 
     def look(path: str) -> str:
@@ -416,15 +419,15 @@ async def test_of_what_gradio_makes_of_inputs_the_latest_stay(
     assert len(files_in(folder)) == 3 + 2
     assert (await fetches(ada, kept["path"])).status_code == 200
     assert Path(his).exists()  # noqa: ASYNC240
-    monkeypatch.setattr("entrypoints.ui.made_inputs.MADE_INPUTS_SIZE", 1)
+    monkeypatch.setattr("entrypoints.ui.files.made_inputs.MADE_INPUTS_SIZE", 1)
     await ada.gets("look", picture(9))
     assert len(files_in(folder)) == 1 + 2
 
 
-async def test_an_upload_that_a_callback_gets_is_no_input_that_gradio_made(
+async def test_an_upload_that_a_callback_receives_does_not_count_as_made_by_gradio(
     mounted: Mounts, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("entrypoints.ui.made_inputs.MADE_INPUTS_SIZE", 0)
+    monkeypatch.setattr("entrypoints.ui.files.made_inputs.MADE_INPUTS_SIZE", 0)
     with gr.Blocks() as demo:
         sound, video = gr.Audio(type="filepath"), gr.Video()
         gr.Button().click(lambda *paths: str(paths), [sound, video], gr.Textbox(), api_name="look")
@@ -440,11 +443,68 @@ async def test_an_upload_that_a_callback_gets_is_no_input_that_gradio_made(
     assert not house.pages.claims.made_inputs._sizes
 
 
-# Uploads that break
+def test_a_file_that_gradio_makes_again_counts_as_the_latest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("entrypoints.ui.files.made_inputs.MADE_INPUTS", 2)
+    made, ada = MadeInputs(), UserId(UUID(int=1))
+
+    surplus = [made.add(ada, {place: 1}) for place in ("a", "b", "a", "c")]
+
+    assert surplus == [[], [], [], ["b"]]
+
+
+async def test_pictures_in_the_value_of_an_editor_or_slider_count_as_made_by_gradio(
+    mounted: Mounts, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.ui.files.made_inputs.MADE_INPUTS", 0)
+    with gr.Blocks() as demo:
+        out, editor = gr.Textbox(), gr.ImageEditor(type="filepath")
+        slider = gr.ImageSlider(type="filepath")
+        gr.Button().click(lambda given: str(given), editor, out, api_name="draw")
+        gr.Button().click(lambda given: str(given), slider, out, api_name="slide")
+    ada = await (await mounted(demo)).signed_in()
+    sent = BytesIO()
+    Image.new("RGB", (8, 8)).save(sent, "BMP")
+    drawn = as_file(await uploads(ada, sent.getvalue(), "a.bmp"), orig_name="a.bmp")
+
+    for _ in range(2):
+        for name, value in (
+            ("draw", {"background": drawn, "layers": [], "composite": None}),
+            ("slide", [picture(1), picture(2)]),
+        ):
+            shown = await ada.gets(name, value)
+            there = {str(folder / file) for file in files_in(folder)} - {drawn["path"]}
+
+            assert there, shown
+            assert all(path in shown for path in there)
+
+
+@pytest.mark.asvs("8.2.2")
+async def test_a_text_with_the_path_of_a_file_made_for_another_account_removes_nothing(
+    mounted: Mounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.ui.files.made_inputs.MADE_INPUTS", 1)
+    with gr.Blocks() as demo:
+        out = gr.Textbox()
+        gr.Button().click(str, gr.Image(type="filepath"), out, api_name="look")
+        gr.Button().click(str, gr.Textbox(), out, api_name="say")
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    his = await bob.gets("look", picture(1))
+
+    assert await ada.gets("say", his) == his
+    for shade in (2, 3):
+        await ada.gets("look", picture(shade))
+
+    assert Path(his).exists()  # noqa: ASYNC240
+
+
+# Broken uploads
 
 
 async def leaves(house: House, browser: Browser, body: bytes, kind: str) -> None:
-    """In the middle of the form."""
+    """Send a part of the form and disconnect."""
     messages = [{"type": "http.request", "body": body, "more_body": True}]
 
     async def receive() -> Any:
@@ -514,7 +574,7 @@ BROKEN: dict[str, tuple[bytes, int]] = {
 
 
 @pytest.mark.asvs("5.2.4")
-async def test_a_broken_upload_leaves_nothing_and_takes_nothing_away(
+async def test_a_broken_upload_leaves_no_files_and_removes_none(
     mounted: Mounts,
     folder: Path,
     tmp_path: Path,
@@ -550,16 +610,16 @@ async def test_a_broken_upload_leaves_nothing_and_takes_nothing_away(
 
     assert list(temporary.iterdir()) == []
     assert (await fetches(bob, his)).text == "of Bob"
-    account = house.pages.logins.account_of(
-        await house.app.recognise(ada.http.cookies["gradioapp-session"], activity=False)
+    account = house.pages.accounts.account_of(
+        await house.use_cases.recognise(ada.http.cookies["gradioapp-session"], activity=False)
     )
     account.uploads.clear()
-    junk_behind = await sends(ada, WHOLE + b"junk", KIND)  # RFC 2046: it is to be ignored.
+    junk_behind = await sends(ada, WHOLE + b"junk", KIND)  # RFC 2046: ignore the rest.
     assert junk_behind.status_code == 200
     assert len(files_in(folder)) == len(before) + 1
 
 
-async def test_an_upload_that_the_store_cannot_note_leaves_nothing(
+async def test_an_upload_that_the_store_cannot_record_leaves_no_files(
     mounted: Mounts, made: Path, folder: Path
 ) -> None:
     house = await mounted(app_of(made))
@@ -575,7 +635,7 @@ async def test_an_upload_that_the_store_cannot_note_leaves_nothing(
     assert empty_folders_in(folder) == [".uploads"]
 
 
-async def test_whoever_watches_a_broken_upload_hears_its_end(mounted: Mounts, made: Path) -> None:
+async def test_the_progress_of_a_broken_upload_ends(mounted: Mounts, made: Path) -> None:
     house = await mounted(app_of(made))
     ada = await house.signed_in()
 
@@ -586,7 +646,7 @@ async def test_whoever_watches_a_broken_upload_hears_its_end(mounted: Mounts, ma
     assert '"done"' in watched.text
 
 
-# A disk that is full
+# A full disk
 
 
 def full(code: int) -> Callable[..., Any]:
@@ -603,13 +663,13 @@ FULL: Final = [errno.ENOSPC, errno.EDQUOT, errno.EROFS]
 @pytest.mark.parametrize(
     "step",
     [
-        "entrypoints.ui.uploads.mkdtemp",
+        "entrypoints.ui.isolation.uploads.mkdtemp",
         "gradio.route_utils.NamedTemporaryFile",
         "gradio.route_utils.GradioUploadFile.write",
         "pathlib.Path.rename",
     ],
 )
-async def test_an_upload_to_a_full_disk_is_refused_and_leaves_nothing(
+async def test_an_upload_to_a_full_disk_is_refused_and_leaves_no_files(
     mounted: Mounts,
     made: Path,
     folder: Path,
@@ -634,7 +694,7 @@ async def test_an_upload_to_a_full_disk_is_refused_and_leaves_nothing(
 
 @pytest.mark.parametrize("code", FULL)
 @pytest.mark.parametrize("event", ["make", "direct"])
-async def test_an_output_to_a_full_disk_is_a_sentence_and_leaves_nothing(
+async def test_an_output_to_a_full_disk_is_refused_and_leaves_no_files(
     mounted: Mounts,
     made: Path,
     folder: Path,
@@ -680,7 +740,7 @@ async def test_a_drawing_on_a_full_disk_is_refused(
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real one of 1 MB."""
+    """Mount a real disk of 1 MB."""
     place = tmp_path / "tiny"
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
@@ -696,7 +756,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-async def test_a_real_full_disk_is_said_and_nothing_is_left_on_it(
+async def test_uploads_and_outputs_on_a_real_full_disk_are_refused_and_leave_no_files(
     mounted: Mounts, made: Path, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tiny_disk))
@@ -718,7 +778,7 @@ async def test_a_real_full_disk_is_said_and_nothing_is_left_on_it(
 async def test_an_output_that_is_only_half_written_is_removed(
     mounted: Mounts, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Gradio writes pictures and sounds straight to their places."""
+    """Gradio writes pictures and sounds directly to their final paths."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tiny_disk))
     noise = np.random.default_rng(1)
     with gr.Blocks() as demo:
@@ -741,28 +801,28 @@ async def test_an_output_that_is_only_half_written_is_removed(
         assert files_in(tiny_disk) == [], event
 
 
-# Use, and the purge
+# Use of files, and the purge
 
 
-async def test_a_use_reaches_the_store_once_in_a_while_and_not_with_every_request(
+async def test_the_use_of_a_file_is_written_to_the_store_only_after_hours(
     mounted: Mounts, made: Path
 ) -> None:
     house = await mounted(app_of(made))
     ada = await house.signed_in()
     path = await uploads(ada)
     claims, asked, now = house.pages.claims, 0, 0.0
-    use = claims._app.use_files
+    use = claims._use_cases.use_files
 
     class Counting:
         def __getattr__(self, name: str) -> Any:
-            return getattr(house.app, name)
+            return getattr(house.use_cases, name)
 
         async def use_files(self, *args: Any) -> Any:
             nonlocal asked
             asked += 1
             return await use(*args)
 
-    claims._app = Counting()  # type: ignore[assignment]
+    claims._use_cases = Counting()  # type: ignore[assignment]
     claims._now = lambda: now
     for key in claims._known:
         claims._known[key] = now
@@ -777,7 +837,9 @@ async def test_a_use_reaches_the_store_once_in_a_while_and_not_with_every_reques
     assert asked == 2
 
 
-async def test_a_running_event_keeps_what_its_caller_has_used(mounted: Mounts, made: Path) -> None:
+async def test_a_running_event_keeps_the_files_that_its_caller_used(
+    mounted: Mounts, made: Path
+) -> None:
     running, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait(path: str) -> None:
@@ -816,7 +878,7 @@ async def every_claim(house: House) -> Sequence[Any]:
 
 
 @pytest.mark.asvs("14.2.7")
-async def test_what_the_apps_are_built_with_is_never_removed(
+async def test_the_purge_never_removes_files_that_apps_are_built_with(
     mounted: Mounts, made: Path, folder: Path
 ) -> None:
     names = ["default", "example", "avatar", "kept", "static"]
@@ -838,7 +900,7 @@ async def test_what_the_apps_are_built_with_is_never_removed(
     await uploads(ada, b"default", "default.png")
     house.clock.forward(SystemClock().now() - house.clock.now() + timedelta(days=400))
 
-    removed = await house.app.purge_files(is_spared=house.pages.is_spared)
+    removed = await house.use_cases.purge_files(is_spared=house.pages.is_spared)
 
     assert removed == 1
     assert not Path(of_ada).exists()  # noqa: ASYNC240
@@ -846,7 +908,7 @@ async def test_what_the_apps_are_built_with_is_never_removed(
     assert left == set(names)
 
 
-async def test_the_service_purges_its_own_folder_and_none_that_others_share(
+async def test_the_service_purges_its_own_folder_but_no_shared_one(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = StoppedClock(SystemClock().now() + timedelta(days=40))

@@ -1,4 +1,4 @@
-"""Every refusal of the domain has a heading for the person at a Gradio page."""
+"""Every refusal of the domain has a heading for users of a Gradio page."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from domain import errors
-from entrypoints.ui.errors import TITLES, as_popup
+from entrypoints.ui.calls.errors import TITLES, as_popup
 
 
 def _refusals(of: type[errors.DomainError] = errors.DomainError) -> Iterator[type]:
@@ -17,11 +17,13 @@ def _refusals(of: type[errors.DomainError] = errors.DomainError) -> Iterator[typ
             yield from _refusals(refusal)
 
 
-def test_every_refusal_has_a_heading_and_no_heading_is_left_over() -> None:
+def test_the_headings_are_exactly_those_of_the_refusals() -> None:
     assert set(TITLES) == set(_refusals())
 
 
-def test_a_refusal_becomes_its_own_sentence_under_its_heading(subtests: pytest.Subtests) -> None:
+def test_a_refusal_is_shown_with_its_own_sentence_under_its_heading(
+    subtests: pytest.Subtests,
+) -> None:
     for refusal in TITLES:
         with subtests.test(refusal=refusal):
             is_throttled = refusal is errors.SignInThrottled
@@ -37,7 +39,7 @@ def test_a_refusal_becomes_its_own_sentence_under_its_heading(subtests: pytest.S
 
 
 @pytest.mark.asvs("16.5.1")
-def test_a_fault_becomes_a_number_to_report() -> None:
+def test_a_fault_is_shown_as_a_number_to_report() -> None:
     popup = as_popup(ValueError("hunter2"), request_id="abc123")
 
     assert isinstance(popup, gr.Error)

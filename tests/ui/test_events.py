@@ -1,4 +1,4 @@
-"""Events: cancelled, continued, heard and mixed by nobody but who started them."""
+"""Only the owner of an event can cancel, continue or hear it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
-from entrypoints.ui.sdk import current_user
+from gradioapp import current_user
 from tests.ui.attacks import API, index_of, is_problem, joins, names_of, opened, tag
 from tests.ui.conftest import Browser, House, Mounts, completed, steps
 
@@ -15,7 +15,7 @@ UNKNOWN = "0" * 32
 
 
 class Gate:
-    """Holds a callback until the test lets it go on."""
+    """Hold a callback until the test opens the gate."""
 
     def __init__(self) -> None:
         self.opened = asyncio.Event()
@@ -37,7 +37,7 @@ def waiting(gate: Gate) -> gr.Blocks:
 
 
 async def attacks(house: House, mallory: Browser, event_id: str, tab: str, owner: Browser) -> Any:
-    """Everything that can be done with an event's id, under every name of its tab; the answers without their ids."""
+    """Try all requests that take an event's id, under every name of its tab. Return the problems without their ids."""
     answers = []
     for name in names_of(tab, owner):
         body = {"session_hash": name, "fn_index": index_of(house, "wait"), "event_id": event_id}
@@ -58,7 +58,7 @@ async def attacks(house: House, mallory: Browser, event_id: str, tab: str, owner
     ]
 
 
-async def test_an_event_of_another_sign_in_of_the_account_answers_as_one_that_never_was(
+async def test_an_event_of_another_sign_in_of_the_account_looks_unknown(
     mounted: Mounts,
 ) -> None:
     gate = Gate()
@@ -78,7 +78,7 @@ async def test_an_event_of_another_sign_in_of_the_account_answers_as_one_that_ne
 
 
 @pytest.mark.asvs("8.2.2", "8.4.1")
-async def test_an_event_of_somebody_else_answers_as_one_that_never_was(mounted: Mounts) -> None:
+async def test_an_event_of_another_account_looks_unknown(mounted: Mounts) -> None:
     gate = Gate()
     house = await mounted(waiting(gate))
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
@@ -96,7 +96,7 @@ async def test_an_event_of_somebody_else_answers_as_one_that_never_was(mounted: 
     assert gate.finished == ["of Ada"]
 
 
-async def test_a_stranger_cancels_and_hears_nothing(mounted: Mounts) -> None:
+async def test_an_anonymous_caller_cannot_cancel_or_hear_an_event(mounted: Mounts) -> None:
     gate = Gate()
     house = await mounted(waiting(gate))
     ada, stranger = await house.signed_in(), house.anonymous()
@@ -110,7 +110,7 @@ async def test_a_stranger_cancels_and_hears_nothing(mounted: Mounts) -> None:
     assert completed(await ada.told("mine"))["output"]["data"] == ["of Ada"]
 
 
-async def test_one_cancels_ones_own_event(mounted: Mounts) -> None:
+async def test_an_owner_cancels_an_event(mounted: Mounts) -> None:
     gate = Gate()
     house = await mounted(waiting(gate))
     ada = await house.signed_in()
@@ -126,7 +126,7 @@ async def test_one_cancels_ones_own_event(mounted: Mounts) -> None:
     assert gate.finished == []
 
 
-async def test_an_event_that_cancels_reaches_only_its_own_tab(mounted: Mounts) -> None:
+async def test_an_event_that_cancels_others_reaches_only_its_own_tab(mounted: Mounts) -> None:
     gate = Gate()
     with gr.Blocks() as demo:
         said, shown = gr.Textbox(), gr.Textbox()
@@ -148,7 +148,7 @@ async def test_an_event_that_cancels_reaches_only_its_own_tab(mounted: Mounts) -
     assert completed(await ada.told("mine"))["output"]["data"] == ["of Ada"]
 
 
-async def test_a_generator_of_somebody_else_is_not_continued(mounted: Mounts) -> None:
+async def test_a_generator_of_another_account_is_not_continued(mounted: Mounts) -> None:
     go_on = asyncio.Event()
     at_first = asyncio.Event()
 
@@ -177,7 +177,7 @@ async def test_a_generator_of_somebody_else_is_not_continued(mounted: Mounts) ->
     assert steps(await ada.told("mine")) == ["of Ada 1", "of Ada 2"]
 
 
-async def test_no_event_is_named_to_get_past_a_validator(mounted: Mounts) -> None:
+async def test_the_id_of_another_event_does_not_skip_a_validator(mounted: Mounts) -> None:
     go_on, at_first = asyncio.Event(), asyncio.Event()
 
     async def tell(said: str) -> AsyncIterator[str]:
@@ -211,7 +211,7 @@ async def test_no_event_is_named_to_get_past_a_validator(mounted: Mounts) -> Non
     assert steps(await ada.told("mine")) == ["of Ada 1", "of Ada 2", "of Ada 3"]
 
 
-async def test_nobody_speaks_in_the_name_of_a_batch_or_spoils_it_for_others(
+async def test_a_request_with_too_few_inputs_does_not_spoil_a_batch(
     mounted: Mounts,
 ) -> None:
     def double(texts: list[str], more: list[str]) -> list[list[str]]:
@@ -238,7 +238,9 @@ async def test_nobody_speaks_in_the_name_of_a_batch_or_spoils_it_for_others(
     assert completed(await bob.told("his"))["output"]["data"] == ["cd"]
 
 
-async def test_who_ended_cannot_go_on_under_the_name_of_a_batch(mounted: Mounts) -> None:
+async def test_a_direct_request_that_claims_to_be_a_batch_runs_as_its_caller(
+    mounted: Mounts,
+) -> None:
     with gr.Blocks() as demo:
         shown = gr.Textbox()
         gr.Button().click(lambda: current_user().email, None, shown, api_name="who")
@@ -250,7 +252,7 @@ async def test_who_ended_cannot_go_on_under_the_name_of_a_batch(mounted: Mounts)
     assert answer.json()["data"] == ["ada@example.org"]
 
 
-async def test_more_is_sent_only_to_events_that_stream(mounted: Mounts) -> None:
+async def test_only_events_that_stream_accept_more_input(mounted: Mounts) -> None:
     gate = Gate()
     house = await mounted(waiting(gate))
     ada = await house.signed_in()
@@ -266,7 +268,7 @@ async def test_more_is_sent_only_to_events_that_stream(mounted: Mounts) -> None:
     assert completed(await ada.told("mine"))["output"]["data"] == ["at first"]
 
 
-async def test_an_event_that_streams_is_continued_and_closed_by_its_owner_alone(
+async def test_only_its_owner_continues_and_closes_a_streaming_event(
     mounted: Mounts,
 ) -> None:
     heard: list[Any] = []
@@ -312,7 +314,7 @@ async def test_an_event_that_streams_is_continued_and_closed_by_its_owner_alone(
     assert count == 1
 
 
-async def test_messages_to_a_tab_that_is_gone_hinder_nobody(mounted: Mounts) -> None:
+async def test_a_message_to_a_removed_tab_does_not_stop_the_queue(mounted: Mounts) -> None:
     gate = Gate()
     with gr.Blocks() as demo:
         said, shown = gr.Textbox(), gr.Textbox()

@@ -1,4 +1,4 @@
-"""One account cannot hold what everybody needs: whose event starts next, who waits, and who has a thread."""
+"""One account cannot take all shared resources: turns in the queue, places to wait, and threads."""
 
 import asyncio
 import threading
@@ -10,9 +10,9 @@ import gradio as gr
 import pytest
 
 from entrypoints import ui
-from entrypoints.ui import caps
-from entrypoints.ui.fair_queue import FairQueue
-from entrypoints.ui.injection import current_user
+from entrypoints.ui import limits
+from entrypoints.ui.queueing.fair_queue import FairQueue
+from entrypoints.ui.sdk.current import current_user
 from tests.ui.attacks import API, index_of, is_problem, joins
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
 
@@ -21,7 +21,7 @@ PATIENCE = 30
 
 
 class Stage:
-    """Callbacks that stay until they are let go on, one or all; says who was there, in which order."""
+    """Callbacks that wait until the test releases one or all of them; the stage records the callers in their order."""
 
     def __init__(self) -> None:
         self.began: list[str] = []
@@ -103,7 +103,7 @@ async def posts(browser: Browser, address: str, *data: Any, tab: str, page: str 
 
 
 async def post_many(browsers: list[Browser], count: int, *, tabs: str = "t") -> list[Any]:
-    """In turn by each browser, a few at a time."""
+    """Post in turn from each browser, fifty at a time."""
     answers: list[Any] = []
     for start in range(0, count, 50):
         answers += await asyncio.gather(
@@ -116,14 +116,14 @@ async def post_many(browsers: list[Browser], count: int, *, tabs: str = "t") -> 
 
 
 async def an_abuser(house: House) -> list[Browser]:
-    """Ten sign-ins and two access tokens of one account."""
+    """Return the clients of one account: ten sign-ins and two access tokens."""
     await house.has(EVE)
     tokens = [house.program(await house.makes_token(EVE)) for _ in range(2)]
     return [*tokens, *[await house.signed_in(EVE) for _ in range(10)]]
 
 
-async def nothing_is_held(house: House) -> None:
-    """Nobody waits, runs or has a thread any more, for the queue, for the threads, and for the caps."""
+async def until_everything_is_released(house: House) -> None:
+    """Wait until the queue, the threads and the caps hold nothing for anybody."""
     queue, threads = queue_of(house), house.pages.threads
     groups = list(queue._groups.values())
 
@@ -140,17 +140,17 @@ async def nothing_is_held(house: House) -> None:
 
     await until(is_empty)
     assert not any(queue.active_jobs)
-    for account in house.pages.logins.accounts():
+    for account in house.pages.accounts.all():
         account.must_have_room_for_an_event()
         assert not account.under_way
         assert not account.direct
         assert not account.joining
 
 
-# The next event
+# Turns
 
 
-async def test_a_flood_of_ten_sign_ins_and_two_tokens_is_one_account_and_another_is_next(
+async def test_all_sign_ins_and_tokens_of_a_flood_count_as_one_account(
     mounted: Mounts, stage: Stage
 ) -> None:
     house = await mounted(an_app(stage.act), sessions_per_user=20)
@@ -164,13 +164,13 @@ async def test_a_flood_of_ten_sign_ins_and_two_tokens_is_one_account_and_another
     await stage.began_in_all(2)
 
     statuses = Counter(answer.status_code for answer in answers)
-    assert statuses == {200: caps.EVENTS, 429: 1000 - caps.EVENTS}
+    assert statuses == {200: limits.EVENTS, 429: 1000 - limits.EVENTS}
     assert stage.began == [EVE, ADA]
     stage.one_goes()
     assert completed(await ada.told("mine"))["output"]["data"] == ["of Ada"]
 
 
-async def test_who_has_run_least_is_next_also_among_several(mounted: Mounts, stage: Stage) -> None:
+async def test_the_account_that_has_run_least_is_next(mounted: Mounts, stage: Stage) -> None:
     house = await mounted(an_app(stage.act))
     eve, ada, bob = [await house.signed_in(email) for email in (EVE, ADA, BOB)]
     await post_many([eve], 20)
@@ -204,7 +204,7 @@ async def test_each_function_has_its_own_turns(mounted: Mounts, stage: Stage) ->
     assert stage.began == [EVE, EVE, ADA, EVE]
 
 
-async def test_a_waiting_tab_is_told_its_place_in_the_order_that_comes(
+async def test_a_waiting_tab_is_told_its_place_in_the_actual_order(
     mounted: Mounts, stage: Stage
 ) -> None:
     house = await mounted(an_app(stage.act))
@@ -224,11 +224,11 @@ async def test_a_waiting_tab_is_told_its_place_in_the_order_that_comes(
     assert last == [(8, 9), (9, 10), *((n, n + 1) for n in range(8, -1, -1))]
 
 
-# Places to wait in
+# Places to wait
 
 
 @pytest.mark.parametrize(("size", "of_one", "of_another"), [(1, 1, 0), (2, 1, 1), (7, 3, 4)])
-async def test_one_account_has_at_most_half_of_the_authors_places(
+async def test_one_account_has_at_most_half_of_the_places_that_the_author_set(
     mounted: Mounts, stage: Stage, size: int, of_one: int, of_another: int
 ) -> None:
     demo = an_app(stage.act)
@@ -239,7 +239,7 @@ async def test_one_account_has_at_most_half_of_the_authors_places(
     await stage.began_in_all(1)
 
     eves = await post_many([eve], size + 5)
-    adas = await post_many([ada], half := caps.half_of(size))
+    adas = await post_many([ada], half := limits.half_of(size))
     full = [await posts(bob, "queue/join", "", tab=f"b{n}") for n in range(size + 1)][-1]
 
     assert [answer.status_code for answer in eves].count(200) == of_one
@@ -250,13 +250,13 @@ async def test_one_account_has_at_most_half_of_the_authors_places(
     assert is_problem(full, 503)
     assert f"All {size} places" in full.json()["detail"]
     stage.all_go()
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
 
 
 async def test_one_account_has_at_most_half_of_a_thousand_places(
     mounted: Mounts, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caps, "EVENTS", 10_000)
+    monkeypatch.setattr(limits, "EVENTS", 10_000)
     house = await mounted(an_app(stage.act), sessions_per_user=20)
     eves = await an_abuser(house)
     ada = await house.signed_in(ADA)
@@ -273,7 +273,7 @@ async def test_one_account_has_at_most_half_of_a_thousand_places(
     assert adas.status_code == 200
 
 
-async def test_places_are_counted_while_validators_run(mounted: Mounts, stage: Stage) -> None:
+async def test_events_whose_validator_runs_count_as_waiting(mounted: Mounts, stage: Stage) -> None:
     async def checks(said: str) -> Any:
         await stage.act()
         return gr.validate(said != "bad", "bad")
@@ -290,18 +290,18 @@ async def test_places_are_counted_while_validators_run(mounted: Mounts, stage: S
     one_more = await posts(eve, "queue/join", "", tab="t")
     stage.all_go()
     refused = [(await task).status_code for task in joining]
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
 
     assert is_problem(one_more, 429)
     assert refused == [422, 422]
     assert (await posts(eve, "queue/join", "", tab="t")).status_code == 200
 
 
-# Places to run at
+# Concurrent runs
 
 
 @pytest.mark.parametrize(("limit", "of_one"), [(1, 1), (2, 1), (3, 1), (4, 2), (None, 20)])
-async def test_one_account_has_at_most_half_of_what_a_function_may_run_at_once(
+async def test_one_account_runs_at_most_half_of_the_concurrent_events_of_a_function(
     mounted: Mounts, stage: Stage, limit: int | None, of_one: int
 ) -> None:
     house = await mounted(an_app(stage.act, concurrency_limit=limit))
@@ -315,7 +315,7 @@ async def test_one_account_has_at_most_half_of_what_a_function_may_run_at_once(
     stage.all_go()
 
     assert completed(await ada.told("mine"))["success"]
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
     assert stage.most[EVE] == of_one
     assert stage.began.count(EVE) == 30
 
@@ -323,7 +323,7 @@ async def test_one_account_has_at_most_half_of_what_a_function_may_run_at_once(
 # Threads
 
 
-async def test_events_past_the_queue_leave_another_person_a_thread(
+async def test_events_without_the_queue_leave_a_thread_to_other_accounts(
     mounted: Mounts, stage: Stage
 ) -> None:
     house = await mounted(an_app(stage.act_in_thread, queue=False), sessions_per_user=20)
@@ -332,7 +332,7 @@ async def test_events_past_the_queue_leave_another_person_a_thread(
 
     running = [
         asyncio.create_task(posts(eves[n % 12], "run/act", "", tab="t"))
-        for n in range(caps.DIRECT + 5)
+        for n in range(limits.DIRECT + 5)
     ]
     await until(lambda: sum(task.done() for task in running) == 5)
     await stage.holds(EVE, 19)
@@ -341,14 +341,14 @@ async def test_events_past_the_queue_leave_another_person_a_thread(
     stage.all_go()
     answers = [await task for task in running]
 
-    assert Counter(answer.status_code for answer in answers) == {200: caps.DIRECT, 429: 5}
+    assert Counter(answer.status_code for answer in answers) == {200: limits.DIRECT, 429: 5}
     assert [(await task).status_code for task in adas] == [200] * 3
     assert stage.most[EVE] == 19
-    assert stage.began.count(EVE) == caps.DIRECT
-    await nothing_is_held(house)
+    assert stage.began.count(EVE) == limits.DIRECT
+    await until_everything_is_released(house)
 
 
-async def test_one_account_holds_half_of_the_threads_over_all_pages_and_ways(
+async def test_one_account_holds_at_most_half_of_the_threads_over_all_pages(
     mounted: Mounts, stage: Stage
 ) -> None:
     def slow_to_read(said: str) -> Any:
@@ -400,14 +400,14 @@ async def test_one_account_holds_half_of_the_threads_over_all_pages_and_ways(
     await stage.holds(ADA, len(adas))
     stage.all_go()
     statuses = {(await task).status_code for task in [*eves, *adas]}
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
 
     assert statuses == {200}
     assert (stage.most[EVE], stage.most[ADA]) == (20, 8)
     assert stage.began.count(EVE) == 12 * 8
 
 
-async def test_validators_take_threads_of_their_account(mounted: Mounts, stage: Stage) -> None:
+async def test_validators_use_the_threads_of_their_account(mounted: Mounts, stage: Stage) -> None:
     def slow_to_read(said: str) -> Any:
         return gr.validate(not stage.act_in_thread(said), "not empty")
 
@@ -420,10 +420,10 @@ async def test_validators_take_threads_of_their_account(mounted: Mounts, stage: 
 
     assert {(await task).status_code for task in joining} == {422}
     assert stage.most[EVE] == 19
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
 
 
-async def test_generators_and_functions_of_components_take_threads_of_their_account(
+async def test_generators_and_component_functions_use_the_threads_of_their_account(
     mounted: Mounts, stage: Stage
 ) -> None:
     def tell(said: str) -> Iterator[str]:
@@ -454,7 +454,7 @@ async def test_generators_and_functions_of_components_take_threads_of_their_acco
     await stage.holds(ADA, 2)
     stage.all_go()
     statuses = {(await task).status_code for task in [*eves, *adas]}
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
 
     assert statuses == {200}
     assert stage.most[EVE] == 19
@@ -468,7 +468,7 @@ def stage_function(stage: Stage) -> Callable[..., Any]:
     return stays
 
 
-async def test_who_has_all_their_threads_holds_up_no_other_function(
+async def test_an_account_without_free_threads_does_not_block_other_functions(
     mounted: Mounts, stage: Stage
 ) -> None:
     with gr.Blocks() as demo:
@@ -490,7 +490,7 @@ async def test_who_has_all_their_threads_holds_up_no_other_function(
 # Batches
 
 
-async def test_a_batch_takes_of_each_account_in_turn_and_answers_each(mounted: Mounts) -> None:
+async def test_a_batch_takes_events_of_each_account_in_turn(mounted: Mounts) -> None:
     batches: list[list[str]] = []
     go_on = asyncio.Event()
 
@@ -512,7 +512,7 @@ async def test_a_batch_takes_of_each_account_in_turn_and_answers_each(mounted: M
     assert completed(await ada.told("mine"))["output"]["data"] == ["ADA"]
     assert completed(await bob.told("mine"))["output"]["data"] == ["BOB"]
     assert completed(await eve.told("e9"))["output"]["data"] == ["EVE 9"]
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
     assert [list(batch) for batch in batches] == [
         ["first"],
         ["ada", "bob", "eve 0", "eve 1"],
@@ -521,7 +521,7 @@ async def test_a_batch_takes_of_each_account_in_turn_and_answers_each(mounted: M
     ]
 
 
-async def test_the_time_of_a_batch_is_put_down_to_each_account_by_its_share(
+async def test_the_time_of_a_batch_is_shared_among_its_accounts(
     mounted: Mounts,
 ) -> None:
     batches: list[list[str]] = []
@@ -541,17 +541,17 @@ async def test_the_time_of_a_batch_is_put_down_to_each_account_by_its_share(
         await joins(ada, house, "act", "ada", tab="mine")
     may_go.release()
     await until(lambda: len(batches) == 2)
-    await asyncio.sleep(0.1)  # A quarter of it is Eve's, and the rest Ada's.
+    await asyncio.sleep(0.1)  # A quarter of this time is Eve's, and the rest Ada's.
     for browser, said in ((ada, "ada"), (eve, "eve")):
         await joins(browser, house, "act", said, tab="again")
     for _ in range(2):
         may_go.release()
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
 
     assert batches == [["first"], ["eve", "ada", "ada", "ada"], ["eve", "ada"]]
 
 
-# Nothing stays behind
+# Cancelled and ended events
 
 
 async def cancels(browser: Browser, event_id: str, tab: str) -> None:
@@ -560,7 +560,7 @@ async def cancels(browser: Browser, event_id: str, tab: str) -> None:
     assert answer.json() == {"success": True}
 
 
-async def test_what_is_cancelled_while_it_waits_or_runs_gives_everything_back(
+async def test_a_cancelled_event_releases_everything_that_it_held(
     mounted: Mounts, stage: Stage
 ) -> None:
     house = await mounted(an_app(stage.act))
@@ -570,7 +570,7 @@ async def test_what_is_cancelled_while_it_waits_or_runs_gives_everything_back(
 
     await cancels(eve, ids[2], "t2")
     cancelling = []
-    for _ in range(10):  # Again while Gradio puts the event away.
+    for _ in range(10):  # Also while Gradio removes the event.
         cancelling.append(asyncio.create_task(cancels(eve, ids[0], "t0")))
         await asyncio.sleep(0.001)
     await asyncio.gather(*cancelling)
@@ -579,10 +579,10 @@ async def test_what_is_cancelled_while_it_waits_or_runs_gives_everything_back(
     stage.all_go()
     assert completed(await ada.told("mine"))["success"]
 
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
 
 
-async def test_what_is_cancelled_before_its_first_step_gives_everything_back(
+async def test_an_event_cancelled_before_its_first_step_releases_everything(
     mounted: Mounts, stage: Stage
 ) -> None:
     house = await mounted(an_app(stage.act))
@@ -597,14 +597,14 @@ async def test_what_is_cancelled_before_its_first_step_gives_everything_back(
     queue.process_events = cancelled_at_once  # type: ignore[method-assign,assignment]
     for _ in range(3):
         await joins(eve, house, "act", "", tab="t")
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
     queue.process_events = process  # type: ignore[method-assign]
     await joins(eve, house, "act", "", tab="t")
 
     await stage.began_in_all(1)
 
 
-async def test_what_is_cancelled_in_a_thread_counts_until_the_thread_ends(
+async def test_an_event_cancelled_in_a_thread_counts_until_the_thread_ends(
     mounted: Mounts, stage: Stage
 ) -> None:
     house = await mounted(an_app(stage.act_in_thread, concurrency_limit=None))
@@ -622,29 +622,29 @@ async def test_what_is_cancelled_in_a_thread_counts_until_the_thread_ends(
 
     assert at_most == 19
     assert completed(await eve.told("her"))["output"]["data"] == ["of Eve"]
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
 
 
-async def test_a_session_that_ends_gives_everything_back(mounted: Mounts, stage: Stage) -> None:
+async def test_a_session_that_ends_releases_everything(mounted: Mounts, stage: Stage) -> None:
     house = await mounted(an_app(stage.act_in_thread))
     eve, ada = await house.signed_in(EVE), await house.signed_in(ADA)
     await post_many([eve], 20)
     await stage.holds(EVE, 1)
     await house.ends(eve)
-    logins = house.pages.logins
-    await logins.forget(await house.app.ended_sessions(logins.sessions()))
+    accounts = house.pages.accounts
+    await accounts.forget(await house.use_cases.ended_sessions(accounts.sessions()))
     await joins(ada, house, "act", "", tab="mine")
     stage.all_go()
 
     assert completed(await ada.told("mine"))["success"]
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
     assert stage.began == [EVE, ADA]
 
 
-async def test_of_what_gr_render_makes_again_and_again_the_oldest_is_let_go_of(
+async def test_the_oldest_functions_that_gr_render_has_made_are_released(
     mounted: Mounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caps, "RENDERED", 3)
+    monkeypatch.setattr(limits, "RENDERED", 3)
     with gr.Blocks() as demo:
         text = gr.Textbox()
 
@@ -666,13 +666,13 @@ async def test_of_what_gr_render_makes_again_and_again_the_oldest_is_let_go_of(
         for _ in range(2):
             said = await posts_index(rendered["dependencies"][0]["id"])
             assert said["data"] == [f"text {number}"]
-    await nothing_is_held(house)
+    await until_everything_is_released(house)
 
     assert len(queue._groups) == 1 + 3
     assert len(queue.process_time_per_fn) == 1 + 3
 
 
-async def test_an_app_runs_alone_as_it_was_built(mounted: Mounts) -> None:
+async def test_an_app_has_its_own_queue_again_after_the_service(mounted: Mounts) -> None:
     demo = an_app(str)
     demo.queue(max_size=7, default_concurrency_limit=3)
     await mounted(demo)
@@ -685,7 +685,9 @@ async def test_an_app_runs_alone_as_it_was_built(mounted: Mounts) -> None:
     assert demo.limiter is None
 
 
-async def test_an_author_who_asked_for_more_threads_has_them(mounted: Mounts) -> None:
+async def test_an_app_whose_author_asked_for_more_threads_has_its_own_limiter(
+    mounted: Mounts,
+) -> None:
     demo = an_app(str)
     demo.max_threads = 8
     house = await mounted(demo)

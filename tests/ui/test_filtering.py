@@ -1,8 +1,9 @@
-"""Which headers reach a mounted app, which leave it, and as what its files are sent."""
+"""Headers to and from a mounted app are filtered, and its files are sent with safe media types."""
 
 import asyncio
 import itertools
 import mimetypes
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,13 +15,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from adapters.system.clock import StoppedClock
+from entrypoints.access import FOUND
 from entrypoints.ui import Page
-from entrypoints.ui.filtering import CREDENTIALS, LEAVING, OF_A_FILE, FilteredHeaders
-from entrypoints.ui.guard import GradioAddresses
-from entrypoints.ui.media_types import FilePolicies, is_document, safe_type
+from entrypoints.ui.addresses import ASSET, DESCRIPTION, FILE, Found, Kind, get
+from entrypoints.ui.delivery.headers import CREDENTIALS, LEAVING, OF_A_FILE, FilteredHeaders
+from entrypoints.ui.delivery.media_types import FilePolicies, is_document, safe_type
+from tests.identity_proxy import HEADER, settings_of, token_for
+from tests.lying_provider import lying_provider
 from tests.ui.attacks import API, uploads
 from tests.ui.conftest import GRADIO, Browser, Mounts, completed
-from tests.ui.test_guard import JUDGEMENTS, sample
+from tests.ui.test_addresses import JUDGEMENTS, sample
 
 MARK: Final = "planted-by-the-client"
 PLANTED: Final = {
@@ -46,7 +51,7 @@ PLANTED: Final = {
     "www-authenticate": f"Basic realm={MARK}",
     "x-anything": MARK,
 }
-"""What a client sends in the hope to get it back."""
+"""Headers that a client sends in the hope to get them back."""
 OURS: Final = frozenset(
     {
         *("cache-control", "content-security-policy", "cross-origin-opener-policy"),
@@ -86,7 +91,7 @@ async def gets(ada: Browser, path: object, *, at: str = "file=", **headers: str)
     return await ada.http.get(f"{API}/{at}{path}", headers=named)
 
 
-# What reaches the app
+# Headers to the app
 
 
 CREDENTIALS_SENT: Final = {
@@ -119,7 +124,7 @@ def _curious() -> gr.Blocks:
 
 
 async def _seen(who: Browser) -> list[str]:
-    """What a callback is told of its request, by each way to call it."""
+    """Return what a callback sees of its request, for each way to call it."""
     http = who.http
     direct = [
         (await http.post(f"{API}/{way}/see_at_once", json={"data": []})).text
@@ -141,7 +146,7 @@ async def _seen_by_a_tool(who: Browser) -> str:
 
 
 @pytest.mark.asvs("14.2.1", "3.3.4", "13.2.2")
-async def test_a_callback_sees_no_cookie_and_no_token(
+async def test_a_callback_sees_neither_cookie_nor_token(
     mounted: Mounts, subtests: pytest.Subtests
 ) -> None:
     house = await mounted(_curious(), mcp=True)
@@ -157,7 +162,7 @@ async def test_a_callback_sees_no_cookie_and_no_token(
         assert len(seen) == 7
         for number, told in enumerate(seen):
             with subtests.test(who=who, number=number):
-                assert "x-tenant" in told  # What else was sent is there.
+                assert "x-tenant" in told  # Other headers are passed.
                 assert "headers" in told
                 assert secret not in told
                 assert "hunter2" not in told
@@ -168,7 +173,40 @@ async def test_a_callback_sees_no_cookie_and_no_token(
                     )
 
 
-async def test_who_asks_is_known_without_a_cookie(mounted: Mounts) -> None:
+@pytest.mark.asvs("4.1.3", "14.2.1")
+async def test_a_callback_sees_no_header_that_names_a_person(
+    mounted: Mounts, subtests: pytest.Subtests
+) -> None:
+    with lying_provider(StoppedClock()) as provider:
+        settings = settings_of(provider, proxy_identity_create=True)
+        house = await mounted(_curious(), mcp=True, **settings)
+        provider.clock = house.clock
+        browser = house.anonymous()
+        token = token_for(provider, "ada")
+        browser.http.headers.update({HEADER: token, "x-tenant": "blue"})
+        await browser.http.get("/login")
+        for name in ("X_Forwarded_Email", "X-Forwarded-User", "x_proxy_jwt", "Remote_User"):
+            browser.http.headers[name] = "root@example.org"
+        await house.has("bob@example.org")
+        program = house.program(await house.makes_token("bob@example.org"))
+        program.http.headers.update(
+            {HEADER: token, "x_forwarded_email": "root@example.org", "x-tenant": "blue"}
+        )
+
+        for who, email in ((browser, "ada@example.org"), (program, "bob@example.org")):
+            seen = [*await _seen(who), await _seen_by_a_tool(who)]
+            assert len(seen) == 7
+            for number, told in enumerate(seen):
+                with subtests.test(email=email, number=number):
+                    assert "x-tenant" in told
+                    assert email in told
+                    assert token not in told
+                    assert "root@example.org" not in told
+                    assert "x_proxy_jwt" not in told
+                    assert "Profile(" not in told
+
+
+async def test_the_username_is_known_without_a_cookie(mounted: Mounts) -> None:
     def who(request: gr.Request) -> str:
         return f"{request.username} {request.cookies}"
 
@@ -179,11 +217,11 @@ async def test_who_asks_is_known_without_a_cookie(mounted: Mounts) -> None:
     assert await ada.gets("who") == "ada@example.org {}"
 
 
-# What leaves it
+# Headers from the app
 
 
 @pytest.mark.asvs("3.4.3", "4.1.3", "14.3.2", "3.3.4")
-async def test_no_header_that_was_sent_comes_back(
+async def test_a_file_response_repeats_no_header_of_the_request(
     mounted: Mounts, outputs: Path, subtests: pytest.Subtests
 ) -> None:
     house = await mounted(app_with(outputs))
@@ -199,7 +237,7 @@ async def test_no_header_that_was_sent_comes_back(
     for address, content_range in itertools.product(addresses, RANGES):
         for method in ("GET", "HEAD"):
             if "file/" in address and method == "HEAD":
-                continue  # Gradio has no such address.
+                continue  # Gradio has no HEAD route for these.
             with subtests.test(method=method, address=address, range=content_range):
                 headers = PLANTED | {"range": content_range}
                 answer = await ada.http.request(method, address, headers=headers)
@@ -218,7 +256,7 @@ async def test_no_header_that_was_sent_comes_back(
 
 
 @pytest.mark.asvs("4.1.3")
-async def test_no_address_of_gradio_gives_back_what_was_sent(
+async def test_no_route_of_gradio_repeats_headers_of_the_request(
     mounted: Mounts, subtests: pytest.Subtests
 ) -> None:
     with gr.Blocks() as demo:
@@ -241,7 +279,7 @@ async def test_no_address_of_gradio_gives_back_what_was_sent(
 
 
 @pytest.mark.asvs("3.4.2", "4.1.3")
-async def test_what_a_release_of_gradio_adds_stays_inside(subtests: pytest.Subtests) -> None:
+async def test_a_header_that_a_release_of_gradio_adds_is_removed(subtests: pytest.Subtests) -> None:
     paths = (
         *("/", "/config", "/assets/a.js", "/static/a.js", "/theme.css", "/gradio_api/info"),
         *("/gradio_api/file=a.txt", "/gradio_api/file/a.txt", "/gradio_api/stream/a/b/c/d.ts"),
@@ -259,7 +297,7 @@ async def test_what_a_release_of_gradio_adds_stays_inside(subtests: pytest.Subte
 
 
 @pytest.mark.parametrize("sent", ["bytes=0-3", "bytes=5-", "bytes=-5"])
-async def test_one_range_reaches_gradio(sent: str) -> None:
+async def test_a_single_range_is_passed_to_gradio(sent: str) -> None:
     asked = Talkative(206)
     await _filtered(asked, "/gradio_api/file=a.txt", range=sent)
 
@@ -270,14 +308,14 @@ async def test_one_range_reaches_gradio(sent: str) -> None:
     "sent",
     ["bytes=0-1,3-4", "bytes=0-1, 3-4", "items=0-1", "bytes=-", "bytes=²-3", "bytes=a-b", ""],
 )
-async def test_another_range_is_none(sent: str) -> None:
+async def test_any_other_range_is_removed(sent: str) -> None:
     asked = Talkative(200)
     await _filtered(asked, "/gradio_api/file=a.txt", range=sent)
 
     assert b"range" not in asked.headers
 
 
-async def test_a_request_for_a_file_brings_gradio_nothing_but_what_it_takes() -> None:
+async def test_a_file_request_reaches_gradio_with_only_the_headers_that_it_uses() -> None:
     for path in ("file=a.txt", "file/a.txt", "stream/a/b/c/playlist-file"):
         asked = Talkative(200)
         await _filtered(asked, f"/gradio_api/{path}", range="bytes=0-1", **PLANTED)
@@ -286,7 +324,7 @@ async def test_a_request_for_a_file_brings_gradio_nothing_but_what_it_takes() ->
 
 
 class Talkative:
-    """In place of Gradio's application: says all that a later one might."""
+    """Replace Gradio's application: respond with all headers that a later release might send."""
 
     routes: Sequence[Route] = ()
 
@@ -299,10 +337,17 @@ class Talkative:
         await Response("x", self._status, headers=PLANTED)(scope, receive, send)
 
 
+def _kind_of(path: str) -> Kind:
+    if path in {"/", "/assets/a.js", "/static/a.js", "/theme.css"}:
+        return ASSET
+    return FILE if re.match(r"/gradio_api/(file|stream/)", path) else DESCRIPTION
+
+
+async def _no_handler(_: Any) -> None: ...
+
+
 async def _filtered(gradio: Talkative, path: str, **headers: str) -> httpx.Response:
-    addresses = GradioAddresses(body_limit=1, upload_limit=1)
-    policies = FilePolicies.framed_by(())
-    app = FilteredHeaders(gradio, path="/app", addresses=addresses, policies=policies)
+    app = FilteredHeaders(gradio, policies=FilePolicies.framed_by(()))
     sent = [(b"host", b"localhost"), (b"accept-encoding", b"br")]
     sent += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     start: dict[str, Any] = {}
@@ -314,16 +359,17 @@ async def _filtered(gradio: Talkative, path: str, **headers: str) -> httpx.Respo
     async def receive() -> Any:
         return {"type": "http.request", "body": b""}
 
-    await app(
-        {"type": "http", "method": "GET", "path": f"/app{path}", "headers": sent}, receive, send
-    )
+    row = get(".+", _kind_of(path), _no_handler)
+    state = {FOUND: Found(address=row, path=path)}
+    scope = {"type": "http", "method": "GET", "path": path, "headers": sent, "state": state}
+    await app(scope, receive, send)
     return httpx.Response(start["status"], headers=start["headers"])
 
 
 # Ranges
 
 
-async def test_a_file_is_sent_in_parts(mounted: Mounts, outputs: Path) -> None:
+async def test_a_file_is_sent_in_ranges(mounted: Mounts, outputs: Path) -> None:
     ada = await (await mounted(app_with(outputs))).signed_in()
     (outputs / "a.mp4").write_bytes(b"0123456789")
 
@@ -339,7 +385,7 @@ async def test_a_file_is_sent_in_parts(mounted: Mounts, outputs: Path) -> None:
     assert parts[3].headers["content-range"] == "bytes */10"
 
 
-# As what files are sent
+# Media types of files
 
 
 KEPT: Final = (
@@ -408,7 +454,9 @@ AS_BYTES: Final = (
 
 
 @pytest.mark.asvs("3.2.1", "3.4.4")
-def test_every_type_is_kept_sandboxed_or_no_longer_one_that_runs(subtests: pytest.Subtests) -> None:
+def test_every_media_type_is_kept_sandboxed_or_replaced_by_a_passive_one(
+    subtests: pytest.Subtests,
+) -> None:
     for kind in KEPT:
         with subtests.test(kept=kind):
             assert (safe_type(kind.encode()), is_document(kind.encode())) == (kind.encode(), False)
@@ -423,7 +471,7 @@ def test_every_type_is_kept_sandboxed_or_no_longer_one_that_runs(subtests: pytes
             assert safe_type(kind.encode()) == b"application/octet-stream"
 
 
-def test_no_type_that_python_knows_runs_as_a_script_or_a_style() -> None:
+def test_no_media_type_that_python_knows_runs_as_a_script_or_a_style() -> None:
     known = {*mimetypes.types_map.values(), *mimetypes.common_types.values()}
     sent = {safe_type(kind.encode()).decode() for kind in known}
 
@@ -471,7 +519,7 @@ async def test_a_file_that_an_author_allows_is_never_a_script_of_this_service(
                 policy = answer.headers.get_list("content-security-policy")
 
                 assert answer.status_code in {200, 206}
-                # Of a part Gradio leaves the charset out.
+                # For a range Gradio leaves the charset out.
                 assert answer.headers["content-type"].partition(";")[0] == kind.partition(";")[0]
                 assert answer.headers["x-content-type-options"] == "nosniff"
                 assert len(policy) == 1
@@ -483,7 +531,7 @@ async def test_a_file_that_an_author_allows_is_never_a_script_of_this_service(
 
 
 @pytest.mark.asvs("5.3.1", "3.2.1")
-async def test_what_somebody_uploads_is_sent_as_bytes(mounted: Mounts, outputs: Path) -> None:
+async def test_an_upload_is_sent_as_bytes(mounted: Mounts, outputs: Path) -> None:
     ada = await (await mounted(app_with(outputs))).signed_in()
 
     for name in ("x.html", "x.svg", "x.js", "x.css", "x.pdf"):
@@ -506,7 +554,7 @@ async def test_gradios_own_scripts_keep_their_type_and_need_no_policy(mounted: M
 
 
 @pytest.mark.asvs("3.4.6")
-async def test_a_file_is_framed_by_its_app_and_by_whoever_may_frame_that(
+async def test_a_file_is_framed_by_its_app_and_by_the_origins_that_may_frame_the_app(
     mounted: Mounts, outputs: Path
 ) -> None:
     portal = "https://portal.example.org"

@@ -1,4 +1,4 @@
-"""What Gradio keeps in memory: nothing of the inputs once an event is over, and for one account so many bytes at a time."""
+"""Gradio's memory: inputs are released when their event is over, and the bytes of one account are limited."""
 
 import asyncio
 import gc
@@ -6,16 +6,20 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
+from uuid import UUID
 
 import gradio as gr
 import httpx
+import orjson
 import pytest
-from gradio.server_messages import EstimationMessage
+from gradio.data_classes import FileData, JsonData
+from gradio.server_messages import EstimationMessage, ProcessCompletedMessage
 
-from entrypoints.ui import caps
-from entrypoints.ui.holding import Held, TabMessages
-from entrypoints.ui.sdk import Page
-from entrypoints.ui.slugs import slug_of
+from domain.model.user import UserId
+from entrypoints.ui import limits
+from entrypoints.ui.apps.slugs import slug_of
+from entrypoints.ui.isolation.kept_inputs import JSON_OF_A_VALUE, Held, Holdings, TabMessages
+from gradioapp import Page
 from tests.ui.attacks import API, index_of, is_problem, joins, tag
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
 from tests.ui.test_caps import settled
@@ -24,7 +28,7 @@ MB: Final = 1024 * 1024
 
 
 class App:
-    """Its callbacks wait until they are told to go on."""
+    """An app whose callbacks wait until the test lets them go on."""
 
     def __init__(self) -> None:
         self.go_on, self.running = asyncio.Event(), asyncio.Event()
@@ -86,10 +90,10 @@ async def until(is_so: Callable[[], bool]) -> None:
     raise AssertionError("That has not happened.")
 
 
-# Nothing once it is over
+# Released inputs
 
 
-async def test_of_the_inputs_of_an_event_nothing_is_kept_once_it_is_over(
+async def test_the_inputs_of_an_event_are_released_once_it_is_over(
     house: House, ada: Browser, app: App
 ) -> None:
     value = [["of", "Ada"]]
@@ -107,7 +111,7 @@ async def test_of_the_inputs_of_an_event_nothing_is_kept_once_it_is_over(
     assert [gc.get_referrers(row) for row in kept] == [[kept]] * 3
 
 
-async def test_what_an_author_keeps_for_a_tab_stays(mounted: Mounts) -> None:
+async def test_state_and_updated_components_of_a_tab_are_kept(mounted: Mounts) -> None:
     def count(so_far: list[int], name: str) -> Any:
         return [*so_far, 1], gr.Dropdown(choices=[name, "b"], value=name, label=name)
 
@@ -131,8 +135,8 @@ async def test_what_an_author_keeps_for_a_tab_stays(mounted: Mounts) -> None:
     assert completed(await ada.told("mine"))["output"]["data"] == ["c2 3"]
 
 
-def test_nothing_else_in_gradio_reads_what_is_not_kept() -> None:
-    """A deep link does, and has no address here."""
+def test_no_other_code_in_gradio_reads_the_inputs_that_are_not_kept() -> None:
+    """A deep link reads them, and its route is closed here."""
     folder = Path(gr.__file__).parent
     found = {
         str(file.relative_to(folder)): text.count("config_values") + text.count("].components")
@@ -159,7 +163,7 @@ async def joined(
 
 
 @pytest.mark.asvs("15.2.2")
-async def test_inputs_of_one_account_are_bounded_over_all_it_signs_in_with(
+async def test_all_devices_and_tokens_of_an_account_share_one_limit_of_inputs(
     house: House, ada: Browser, app: App
 ) -> None:
     phone, bob = await house.signed_in(), await house.signed_in("bob@example.org")
@@ -183,7 +187,7 @@ async def test_inputs_of_one_account_are_bounded_over_all_it_signs_in_with(
     assert (await joined(ada, house, largest(), tab="later")).status_code == 200
 
 
-async def test_inputs_count_in_all_apps_together(mounted: Mounts, app: App) -> None:
+async def test_inputs_of_all_apps_count_together(mounted: Mounts, app: App) -> None:
     other = Page(demo=App().demo(), title="Other")
     house = await mounted(app.demo(), body_limit_mb=1, others=[other])
     ada = await house.signed_in()
@@ -198,11 +202,11 @@ async def test_inputs_count_in_all_apps_together(mounted: Mounts, app: App) -> N
     assert is_problem(there, 429)
 
 
-async def test_inputs_past_the_queue_count_until_they_are_answered(
+async def test_inputs_without_the_queue_count_until_the_response(
     house: House, ada: Browser, app: App
 ) -> None:
     def is_arriving(number: int) -> bool:
-        return held_by(house, ada).arriving > number * caps.NODE * 400_000
+        return held_by(house, ada).arriving > number * limits.NODE * 400_000
 
     runs = []
     for number in range(1, 6):
@@ -230,10 +234,10 @@ async def ends(house: House, browser: Browser, size: int, tab: str) -> None:
     await settled(house)
 
 
-async def test_outputs_that_nobody_reads_go_when_there_are_too_many(
+async def test_the_oldest_unread_outputs_are_removed_beyond_the_limit(
     house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caps, "UNREAD", 7 * MB)
+    monkeypatch.setattr(limits, "UNREAD", 7 * MB)
     phone, bob = await house.signed_in(), await house.signed_in("bob@example.org")
     await ends(house, bob, 9 * MB, "his")
     await ends(house, ada, 4 * MB, "first")
@@ -253,7 +257,7 @@ async def test_outputs_that_nobody_reads_go_when_there_are_too_many(
 async def test_one_output_may_have_any_size(
     house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caps, "UNREAD", MB)
+    monkeypatch.setattr(limits, "UNREAD", MB)
 
     await ends(house, ada, 5 * MB, "mine")
     last = completed(await ada.told("mine"))
@@ -262,10 +266,10 @@ async def test_one_output_may_have_any_size(
     assert held_by(house, ada).outputs == 0
 
 
-async def test_a_stream_that_is_read_is_not_cut_however_much_it_says(
+async def test_a_stream_that_is_read_is_not_cut_however_much_it_sends(
     house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caps, "UNREAD", MB)
+    monkeypatch.setattr(limits, "UNREAD", MB)
 
     told = await ada.runs("grow", MB // 2)
 
@@ -273,10 +277,10 @@ async def test_a_stream_that_is_read_is_not_cut_however_much_it_says(
     assert completed(told)["success"]
 
 
-async def test_what_an_event_goes_on_saying_to_nobody_is_bounded(
+async def test_the_unread_outputs_of_a_running_event_are_limited(
     house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caps, "UNREAD", MB)
+    monkeypatch.setattr(limits, "UNREAD", MB)
 
     await joins(ada, house, "grow", MB // 4, tab="mine")
     await settled(house)
@@ -285,10 +289,10 @@ async def test_what_an_event_goes_on_saying_to_nobody_is_bounded(
     assert "mine" not in unread(house)
 
 
-async def test_outputs_that_nobody_reads_go_after_a_while(
+async def test_unread_outputs_are_removed_after_a_while(
     house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caps, "UNREAD_FOR", 0.05)
+    monkeypatch.setattr(limits, "UNREAD_FOR", 0.05)
     await ends(house, ada, 1000, "mine")
 
     await until(held_by(house, ada).is_empty)
@@ -296,8 +300,8 @@ async def test_outputs_that_nobody_reads_go_after_a_while(
     assert "mine" not in unread(house)
 
 
-async def test_a_tab_that_reads_slowly_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caps, "UNREAD_FOR", 0.02)
+async def test_a_tab_that_reads_slowly_loses_no_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "UNREAD_FOR", 0.02)
     gone: list[str] = []
     slow, never = (
         TabMessages(Held(), partial(gone.append, "slow")),
@@ -316,15 +320,49 @@ async def test_a_tab_that_reads_slowly_loses_nothing(monkeypatch: pytest.MonkeyP
     assert not slow.empty()
 
 
-async def test_of_a_tab_that_is_left_no_outputs_count(house: House, ada: Browser) -> None:
+async def test_outputs_of_a_forgotten_tab_do_not_count(house: House, ada: Browser) -> None:
     await ends(house, ada, MB, "mine")
     assert held_by(house, ada).outputs > MB
 
     await house.ends(ada)
-    logins = house.pages.logins
-    await logins.forget(await house.app.ended_sessions(logins.sessions()))
+    accounts = house.pages.accounts
+    await accounts.forget(await house.use_cases.ended_sessions(accounts.sessions()))
 
     assert held_by(house, ada).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("output", "least", "most"),
+    [
+        ("x" * 1000, 1000, 2000),
+        ([0] * 1000, 64_000, 70_000),
+        ({str(number): 0 for number in range(1000)}, 128_000, 150_000),
+        ("\ud800", 0, 0),
+    ],
+    ids=["text", "list", "object", "what cannot be sent"],
+)
+async def test_an_output_counts_the_bytes_of_its_text_and_its_values(
+    output: Any, least: int, most: int
+) -> None:
+    held = Held()
+    messages = TabMessages(held, lambda: None)
+
+    messages.put_nowait(ProcessCompletedMessage(output={"data": [output]}, success=True))
+
+    assert least <= held.outputs <= most
+    assert messages.qsize() == 1
+
+
+def test_an_account_that_holds_nothing_is_forgotten_when_another_comes() -> None:
+    ada, bob, eve = (UserId(UUID(int=number)) for number in (1, 2, 3))
+    holdings = Holdings()
+    hers, his = holdings.of(ada), holdings.of(bob)
+
+    with his.room_for(1, limit=1):
+        holdings.of(eve)
+
+        assert holdings.of(bob) is his
+        assert holdings.of(ada) is not hers
 
 
 # Drawings
@@ -348,7 +386,7 @@ def drawn(house: House) -> dict[str, Any]:
 
 @pytest.mark.asvs("15.2.2")
 @pytest.mark.parametrize("index", ["100", "2000000000", "-1", "1e9", "\uff19", "1_0", " 1"])
-async def test_no_room_is_made_for_layers_that_a_number_says(
+async def test_a_layer_number_beyond_the_limit_is_refused(
     house: House, ada: Browser, index: str
 ) -> None:
     refused = await draws(house, ada, "a", 10, index=index)
@@ -360,10 +398,10 @@ async def test_no_room_is_made_for_layers_that_a_number_says(
     assert len(drawn(house)["a"].layers) == 100
 
 
-async def test_of_drawings_that_no_event_takes_the_oldest_go(
+async def test_the_oldest_drawings_that_no_event_has_taken_are_removed(
     house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caps, "DRAWINGS", 250_000)
+    monkeypatch.setattr(limits, "DRAWINGS", 250_000)
     phone, bob = await house.signed_in(), await house.signed_in("bob@example.org")
 
     await draws(house, bob, "his", 100_000)
@@ -378,3 +416,10 @@ async def test_of_drawings_that_no_event_takes_the_oldest_go(
     assert is_problem(one_more, 413)
     assert len(drawn(house)["b"].layers) == 1
     assert tag(ada) != tag(phone)
+
+
+async def test_a_value_in_a_model_is_written_as_json_and_not_as_a_text_of_the_model() -> None:
+    flat, nested = JsonData({"a": [1, 2]}), FileData(path="a.txt")
+
+    assert orjson.loads(orjson.dumps(flat, **JSON_OF_A_VALUE)) == {"a": [1, 2]}
+    assert orjson.loads(orjson.dumps([nested], **JSON_OF_A_VALUE))[0]["path"] == "a.txt"

@@ -1,4 +1,4 @@
-"""What the composed service does by itself, and what its probe says of it."""
+"""Background jobs of the composed service, and their states in its probe."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ JOBS: Final = {"keep-awake", "forget-ended", "purge-sessions", "purge-tokens", "
 
 @asynccontextmanager
 async def served(**broken: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A service in which some use cases are others."""
+    """Run a service in which the given use cases are replaced."""
     container = build(load(env_file=None, environment="test"))
     container.use_cases.override(providers.Object(replace(container.use_cases(), **broken)))
     service = compose(container, [ui.Page(demo=gr.Blocks(), title="Home")])
@@ -41,7 +41,22 @@ async def test_the_probe_names_every_job(mounted: Mounts) -> None:
     assert ready.json()["jobs"] == dict.fromkeys(JOBS, "ok")
 
 
-async def test_an_error_in_one_job_is_logged_and_keeps_no_other_from_its_work(
+async def test_limits_of_attempts_and_unused_devices_are_purged_with_the_sessions() -> None:
+    done: asyncio.Queue[str] = asyncio.Queue()
+
+    async def attempts() -> None:
+        done.put_nowait("attempts")
+
+    async def devices() -> None:
+        done.put_nowait("devices")
+
+    async with served(purge_attempts=attempts, purge_devices=devices):
+        purged = {await asyncio.wait_for(done.get(), 10) for _ in range(2)}
+
+    assert purged == {"attempts", "devices"}
+
+
+async def test_an_error_in_one_job_is_logged_and_does_not_stop_other_jobs(
     lines: list[dict[str, Any]],
 ) -> None:
     reached = asyncio.Event()

@@ -1,4 +1,4 @@
-"""State, per account, as an author's callback uses it."""
+"""State per account in an author's callback."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,8 +10,8 @@ import pytest
 from domain.errors import StateInvalid
 from domain.model.caller import Caller
 from domain.model.state import LARGEST_VALUE
-from entrypoints.ui.sdk import State, injected
-from entrypoints.ui.values import State as Values
+from entrypoints.ui.calls.kept_values import State as Values
+from gradioapp import State, injected
 from tests.ui.conftest import Browser, House, Mounts, completed
 
 BOB: Final = "bob@example.org"
@@ -30,10 +30,12 @@ async def stored(house: House, browser: Browser) -> dict[str, Any]:
     caller = Caller(
         user_id=browser.session.user_id, session_id=browser.session.id, roles=frozenset()
     )
-    return {k: e.value for k, e in (await house.app.read_account_state(caller)).items()}
+    return {k: e.value for k, e in (await house.use_cases.read_account_state(caller)).items()}
 
 
-async def test_what_one_device_sets_another_reads_and_nobody_else(mounted: Mounts) -> None:
+async def test_state_is_shared_by_the_devices_of_an_account_and_by_nobody_else(
+    mounted: Mounts,
+) -> None:
     def fn(*, state: State = injected) -> str:
         state["runs"] = state.get("runs", 0) + 1
         return str(state["runs"])
@@ -50,7 +52,7 @@ async def test_what_one_device_sets_another_reads_and_nobody_else(mounted: Mount
     assert await stored(house, laptop) == {"runs": 2}
 
 
-async def test_two_tabs_that_write_different_keys_both_win(mounted: Mounts) -> None:
+async def test_writes_of_two_tabs_to_different_keys_are_both_kept(mounted: Mounts) -> None:
     has_begun, other_is_done = asyncio.Event(), asyncio.Event()
 
     async def fn(key: str, *, state: State = injected) -> None:
@@ -72,7 +74,7 @@ async def test_two_tabs_that_write_different_keys_both_win(mounted: Mounts) -> N
 
 
 @pytest.mark.asvs("15.4.2")
-async def test_of_updates_at_the_same_moment_none_is_lost(mounted: Mounts) -> None:
+async def test_concurrent_updates_are_never_lost(mounted: Mounts) -> None:
     has_begun = asyncio.Event()
     waiting: list[int] = []
 
@@ -93,7 +95,7 @@ async def test_of_updates_at_the_same_moment_none_is_lost(mounted: Mounts) -> No
     assert await stored(house, ada) == {"runs": 20}
 
 
-async def test_nothing_is_kept_of_a_callback_that_raises(mounted: Mounts) -> None:
+async def test_a_callback_that_raises_keeps_no_state(mounted: Mounts) -> None:
     def fn(word: str, *, state: State = injected) -> None:
         state["word"] = word
         state.update("runs", lambda runs: (runs or 0) + 1)
@@ -110,7 +112,7 @@ async def test_nothing_is_kept_of_a_callback_that_raises(mounted: Mounts) -> Non
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-async def test_a_generator_is_kept_at_each_step_and_not_past_the_one_that_raises(
+async def test_a_generator_keeps_each_step_up_to_the_one_that_raises(
     mounted: Mounts, *, is_async: bool
 ) -> None:
     def fn(*, state: State = injected) -> Iterator[int]:
@@ -133,7 +135,7 @@ async def test_a_generator_is_kept_at_each_step_and_not_past_the_one_that_raises
     assert await stored(house, ada) == {"step": 1, "all": 2}
 
 
-async def test_what_was_removed_or_changed_inside_is_kept(mounted: Mounts) -> None:
+async def test_removals_and_changes_inside_a_value_are_kept(mounted: Mounts) -> None:
     def fn(*, state: State = injected) -> None:
         if "old" in state:
             del state["old"]
@@ -154,12 +156,12 @@ async def test_what_was_removed_or_changed_inside_is_kept(mounted: Mounts) -> No
     ("value", "says"),
     [
         (object(), "is not JSON"),
-        ({1: "x"}, "has a key that is no text"),
+        ({1: "x"}, "has a key that is not text"),
         (float("nan"), "is not JSON"),
-        ("x" * LARGEST_VALUE, "at most"),
+        ("x" * LARGEST_VALUE, "the limit is"),
     ],
 )
-async def test_what_cannot_be_kept_is_refused_at_the_line_that_sets_it(
+async def test_a_value_that_cannot_be_kept_is_refused_at_the_line_that_sets_it(
     mounted: Mounts, value: Any, says: str
 ) -> None:
     lines: list[str] = []
@@ -175,18 +177,18 @@ async def test_what_cannot_be_kept_is_refused_at_the_line_that_sets_it(
 
     said = completed(await ada.runs("fn"))["output"]
 
-    assert (said["title"], lines) == ("Cannot be kept", ["before"])
+    assert (said["title"], lines) == ("Cannot be saved", ["before"])
     assert says in said["error"]
     assert await stored(house, ada) == {}
 
 
-async def test_a_callback_without_state_reads_none(mounted: Mounts) -> None:
+async def test_a_callback_without_state_does_not_read_it(mounted: Mounts) -> None:
     def fn() -> str:
         return "x"
 
     house = await mounted(an_app(fn))
     ada = await house.signed_in()
-    house.container.use_cases().read_account_state  # noqa: B018 -- Made before it is taken away.
+    house.container.use_cases().read_account_state  # noqa: B018 -- Made before it is replaced.
     reads: list[Caller] = []
 
     class Counted:
@@ -194,7 +196,7 @@ async def test_a_callback_without_state_reads_none(mounted: Mounts) -> None:
             reads.append(caller)
             return {}
 
-    object.__setattr__(house.app, "read_account_state", Counted())
+    object.__setattr__(house.use_cases, "read_account_state", Counted())
 
     assert await ada.gets("fn") == "x"
     assert reads == []
@@ -203,7 +205,7 @@ async def test_a_callback_without_state_reads_none(mounted: Mounts) -> None:
 # Without an app
 
 
-def test_a_value_that_was_set_after_an_update_is_the_one_that_is_written() -> None:
+def test_a_value_that_is_set_after_an_update_is_written() -> None:
     state = Values({"a": 1, "b": 1, "c": [1]})
 
     state.update("a", lambda kept: kept + 1)
@@ -217,7 +219,7 @@ def test_a_value_that_was_set_after_an_update_is_the_one_that_is_written() -> No
     assert state.changes() == {"a": 10, "b": 6, "c": [1, 2, 3]}
 
 
-def test_updates_of_one_key_follow_each_other() -> None:
+def test_updates_of_one_key_are_applied_in_order() -> None:
     state = Values({})
 
     assert [state.update("n", lambda n: (n or 0) + 1) for _ in range(3)] == [1, 2, 3]
@@ -229,7 +231,7 @@ def test_updates_of_one_key_follow_each_other() -> None:
     assert (key, value, state.changes()) == ("n", 43, {})
 
 
-def test_an_update_cannot_make_what_cannot_be_kept() -> None:
+def test_an_update_to_a_value_that_cannot_be_kept_is_refused() -> None:
     state = Values({})
 
     with pytest.raises(StateInvalid, match="is not JSON"):

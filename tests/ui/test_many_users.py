@@ -1,4 +1,4 @@
-"""Forty people in one app at once, on a real database: nothing is mixed up and nothing is lost."""
+"""Forty users of one app at once, on a real database: no data is mixed up or lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from application.container import Composition, build, running
+from application.container import Composition, build
+from application.running import running
 from application.settings import load
 from domain.model.caller import Caller
 from domain.model.session import Device
@@ -22,7 +23,7 @@ LAPTOP: Final = Device(address="192.0.2.1", agent="Laptop")
 APP: Final = """
 import gradio as gr
 
-from entrypoints.ui.sdk import State, User, current_session, injected
+from gradioapp import State, User, current_session, injected
 
 
 def keep(value, *, user: User = injected, state: State = injected):
@@ -50,8 +51,8 @@ async def served(folder: Path, url: str | None) -> AsyncIterator[tuple[Compositi
     app.write_text(APP)
     settings = load(env_file=None, data_dir=folder / "data", database_url=url, apps=(str(app),))
     container = build(settings)
-    service: Any = create_app(container)
-    async with running(container), service._inner.router.lifespan_context(service._inner):
+    service = create_app(container)
+    async with running(container), service.running():
         yield container, service
 
 
@@ -66,7 +67,7 @@ async def run(http: httpx.AsyncClient, api_name: str, *data: Any) -> list[Any]:
 
 @pytest.mark.server
 @pytest.mark.parametrize(("storage", "times"), [("sqlite", 50), ("postgres", 10)])
-async def test_of_forty_people_each_finds_their_own_again_and_all_of_it(
+async def test_forty_concurrent_users_each_keep_all_of_their_own_data(
     storage: str, times: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     url = None
@@ -94,15 +95,15 @@ async def test_of_forty_people_each_finds_their_own_again_and_all_of_it(
         return wrong
 
     async with served(tmp_path, url) as (container, service):
-        app = container.use_cases()
+        use_cases = container.use_cases()
         for email in emails:
-            await app.create_user(Caller.operator(), email=email, password="correct horse")
-            cookies[email] = (await app.log_in(email, "correct horse", LAPTOP)).token
+            await use_cases.create_user(Caller.operator(), email=email, password="correct horse")
+            cookies[email] = (await use_cases.log_in(email, "correct horse", LAPTOP)).signed_token
         wrong = await asyncio.gather(*(works(service, email) for email in emails))
     async with served(tmp_path, url) as (
         _,
         service,
-    ):  # Started again: what counts is what is stored.
+    ):  # After a restart, only stored data counts.
         ends = await asyncio.gather(*(run(client(service, email), "kept") for email in emails))
 
     assert [line for lines in wrong for line in lines] == []

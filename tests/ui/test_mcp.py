@@ -1,4 +1,4 @@
-"""The Model Context Protocol: as its caller, only what the roles allow, off by default."""
+"""The MCP server: tools run as their caller, roles decide which ones are listed, and it is off by default."""
 
 import asyncio
 import base64
@@ -19,9 +19,9 @@ from PIL import Image
 from domain.errors import NotAllowed
 from domain.model.caller import Caller
 from entrypoints import ui
-from entrypoints.ui.caps import LONGEST_URI
-from entrypoints.ui.mcp import VERSIONS
-from entrypoints.ui.sdk import State, current_user, injected, requires
+from entrypoints.ui.limits import LONGEST_URI
+from entrypoints.ui.mcp.server import VERSIONS
+from gradioapp import State, current_user, injected, requires
 from tests.ui.attacks import fetches, uploads
 from tests.ui.conftest import GRADIO, Browser, House, Mounts
 from tests.ui.serving import served
@@ -131,6 +131,10 @@ def text_of(result: types.CallToolResult) -> str:
     return "|".join(part.text for part in result.content if isinstance(part, types.TextContent))
 
 
+def has_image(result: types.CallToolResult) -> bool:
+    return any(isinstance(part, types.ImageContent) for part in result.content)
+
+
 async def tools_of(who: Browser, at: str = MCP) -> dict[str, types.Tool]:
     said = await asks(who, "tools/list", at)
     listed = types.ListToolsResult.model_validate(said["result"])
@@ -157,11 +161,11 @@ async def bob(house: House) -> Browser:
     return house.program(await house.makes_token("bob@example.org"))
 
 
-# Who comes in
+# Access
 
 
 @pytest.mark.asvs("13.4.5")
-async def test_it_is_off_unless_it_is_switched_on(mounted: Mounts, tmp_path: Path) -> None:
+async def test_mcp_is_off_unless_it_is_switched_on(mounted: Mounts, tmp_path: Path) -> None:
     house = await mounted(app_of(tmp_path))
     ada = await house.signed_in()
 
@@ -175,7 +179,7 @@ async def test_it_is_off_unless_it_is_switched_on(mounted: Mounts, tmp_path: Pat
 
 
 @pytest.mark.asvs("8.2.1", "8.3.1")
-async def test_nobody_gets_anything_without_a_token(
+async def test_a_request_without_a_token_is_refused(
     house: House, subtests: pytest.Subtests
 ) -> None:
     for method in ["initialize", "tools/list", "tools/call"]:
@@ -188,13 +192,13 @@ async def test_nobody_gets_anything_without_a_token(
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_neither_sse_nor_the_schema_is_there(ada: Browser) -> None:
+async def test_sse_and_schema_do_not_exist(ada: Browser) -> None:
     answers = [await ada.http.get(f"{MCP}/{name}") for name in ("sse", "schema", "messages")]
 
     assert [answer.status_code for answer in answers] == [404, 404, 404]
 
 
-async def test_it_is_where_clients_expect_it_of_gradio(
+async def test_mcp_is_served_at_the_addresses_of_gradio(
     ada: Browser, subtests: pytest.Subtests
 ) -> None:
     for end in ["", "/", "/http", "/http/"]:
@@ -207,7 +211,7 @@ async def test_it_is_where_clients_expect_it_of_gradio(
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_there_are_no_streams_and_no_sessions_to_end(ada: Browser, method: str) -> None:
+async def test_get_and_delete_are_refused(ada: Browser, method: str) -> None:
     answer = await ada.http.request(method, MCP, headers={"accept": "text/event-stream"})
 
     assert answer.status_code == 405
@@ -215,15 +219,15 @@ async def test_there_are_no_streams_and_no_sessions_to_end(ada: Browser, method:
 
 
 @pytest.mark.asvs("7.4.1")
-async def test_a_revoked_token_opens_it_no_more(house: House) -> None:
+async def test_a_revoked_token_is_refused(house: House) -> None:
     made = await house.makes_token("ada@example.org")
     ada = house.program(made)
     before = await calls(ada, "who", word="I am")
-    me = await house.app.recognise(
+    me = await house.use_cases.recognise(
         (await house.signed_in()).http.cookies["gradioapp-session"], activity=False
     )
 
-    await house.app.revoke_token(me.caller, made.token.id)
+    await house.use_cases.revoke_token(me.caller, made.token.id)
     answer = await posts(ada, {"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
 
     assert not before.isError
@@ -232,7 +236,7 @@ async def test_a_revoked_token_opens_it_no_more(house: House) -> None:
 
 
 @pytest.mark.asvs("3.5.1")
-async def test_a_browser_comes_in_with_its_session_from_here_only(house: House) -> None:
+async def test_a_browser_uses_its_session_only_from_our_origin(house: House) -> None:
     ada = await house.signed_in()
     message = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
@@ -243,11 +247,11 @@ async def test_a_browser_comes_in_with_its_session_from_here_only(house: House) 
     assert elsewhere.status_code == 403
 
 
-# What is there for whom
+# Lists
 
 
 @pytest.mark.asvs("8.2.2", "8.3.1")
-async def test_what_is_listed_are_public_events_that_the_roles_allow(
+async def test_the_tools_are_the_public_events_that_the_roles_allow(
     house: House, ada: Browser, bob: Browser
 ) -> None:
     part = house.program(await house.makes_token("ada@example.org", roles=["analyst"]))
@@ -266,7 +270,9 @@ async def test_what_is_listed_are_public_events_that_the_roles_allow(
 
 
 @pytest.mark.asvs("8.2.1", "8.3.1")
-async def test_what_is_not_listed_is_unknown(bob: Browser, subtests: pytest.Subtests) -> None:
+async def test_a_tool_that_is_not_listed_is_unknown(
+    bob: Browser, subtests: pytest.Subtests
+) -> None:
     for name in ["who_1", "retrain", "private", "unheard-of", "note", "greet"]:
         with subtests.test(name=name):
             said = await asks(bob, "tools/call", name=name, arguments={"word": 3})
@@ -275,7 +281,9 @@ async def test_what_is_not_listed_is_unknown(bob: Browser, subtests: pytest.Subt
 
 
 @pytest.mark.asvs("8.2.1")
-async def test_each_page_has_its_own_and_asks_for_its_role(mounted: Mounts, tmp_path: Path) -> None:
+async def test_each_page_has_its_own_tools_and_checks_its_role(
+    mounted: Mounts, tmp_path: Path
+) -> None:
     def forecast() -> str:
         return current_user().email
 
@@ -299,12 +307,12 @@ async def test_each_page_has_its_own_and_asks_for_its_role(mounted: Mounts, tmp_
 
 
 @pytest.mark.asvs("8.3.2")
-async def test_a_role_taken_away_takes_the_tool_away_at_once(house: House, ada: Browser) -> None:
+async def test_a_revoked_role_removes_its_tool_at_once(house: House, ada: Browser) -> None:
     before = await tools_of(ada)
-    (user,) = [u for u in await house.app.list_users(Caller.operator()) if u.name == "Ada"]
+    (user,) = [u for u in await house.use_cases.list_users(Caller.operator()) if u.name == "Ada"]
     await house.has("eve@example.org", "Eve", "admin")
 
-    await house.app.revoke_role(Caller.operator(), user.id, "admin")
+    await house.use_cases.revoke_role(Caller.operator(), user.id, "admin")
 
     assert "who_1" in before
     assert "who_1" not in await tools_of(ada)
@@ -335,18 +343,16 @@ async def test_a_call_runs_as_its_caller_with_the_accounts_state(
     ] * 5
 
 
-async def test_a_generators_last_value_is_the_result(ada: Browser) -> None:
+async def test_the_result_of_a_generator_is_its_last_value(ada: Browser) -> None:
     assert text_of(await calls(ada, "steps", most=4)) == "Ada 3"
 
 
-async def test_a_call_begins_with_a_state_of_its_own_and_leaves_nothing(
-    house: House, ada: Browser
-) -> None:
+async def test_a_call_starts_with_a_new_state_and_leaves_none(house: House, ada: Browser) -> None:
     results = [await calls(ada, "count") for _ in range(3)]
 
-    logins = house.pages.logins
+    accounts = house.pages.accounts
     assert [text_of(result) for result in results] == ["1", "1", "1"]
-    assert [dict(account.tabs) for account in logins.accounts()] == [{}]
+    assert [dict(account.tabs) for account in accounts.all()] == [{}]
     app: Any = house.demo.app
     assert not app.state_holder.session_data
 
@@ -365,7 +371,7 @@ async def test_arguments_that_do_not_fit_are_named(
 
 
 @pytest.mark.asvs("16.5.1")
-async def test_a_refusal_says_why_and_a_fault_only_its_number(ada: Browser) -> None:
+async def test_a_refusal_says_why_and_a_fault_gives_only_a_number(ada: Browser) -> None:
     refused, forbidden, broken = [
         await calls(ada, name) for name in ("refuse", "forbid", "break_down")
     ]
@@ -379,9 +385,7 @@ async def test_a_refusal_says_why_and_a_fault_only_its_number(ada: Browser) -> N
 
 
 @pytest.mark.asvs("7.4.1")
-async def test_a_token_that_is_revoked_during_a_call_ends_it(
-    mounted: Mounts, tmp_path: Path
-) -> None:
+async def test_a_call_ends_when_its_token_is_revoked(mounted: Mounts, tmp_path: Path) -> None:
     has_begun = asyncio.Event()
 
     async def wait() -> str:
@@ -394,14 +398,14 @@ async def test_a_token_that_is_revoked_during_a_call_ends_it(
     house = await mounted(demo, mcp=True)
     await house.has()
     made = await house.makes_token()
-    me = await house.app.recognise(
+    me = await house.use_cases.recognise(
         (await house.signed_in()).http.cookies["gradioapp-session"], activity=False
     )
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "wait"}}
 
     calling = asyncio.create_task(posts(house.program(made), message))
     await has_begun.wait()
-    await house.app.revoke_token(me.caller, made.token.id)
+    await house.use_cases.revoke_token(me.caller, made.token.id)
     answer = await asyncio.wait_for(calling, PATIENCE)
 
     assert answer.status_code == 401
@@ -425,7 +429,7 @@ async def test_a_data_url_is_uploaded_and_belongs_to_the_caller(ada: Browser, bo
 
 
 @pytest.mark.asvs("5.3.2", "8.2.2", "8.3.1")
-async def test_a_file_as_an_input_is_ones_own(ada: Browser, bob: Browser) -> None:
+async def test_only_the_callers_own_files_are_taken_as_inputs(ada: Browser, bob: Browser) -> None:
     path = await uploads(ada)
     address = f"http://localhost{GRADIO}/gradio_api/file={path}"
 
@@ -435,22 +439,22 @@ async def test_a_file_as_an_input_is_ones_own(ada: Browser, bob: Browser) -> Non
 
     assert own == ["of Ada", "of Ada"]
     assert [result.isError for result in (*foreign, *servers)] == [True] * 4
-    assert "no such file of yours" in text_of(foreign[0])
+    assert "You have no such file" in text_of(foreign[0])
     assert not any("root:" in text_of(result) for result in servers)
 
 
 @pytest.mark.asvs("1.3.6")
-async def test_nothing_is_fetched_for_a_caller(ada: Browser, subtests: pytest.Subtests) -> None:
+async def test_no_url_is_fetched_for_a_caller(ada: Browser, subtests: pytest.Subtests) -> None:
     for scheme in ["http", "https", "HTTP"]:
         with subtests.test(scheme=scheme):
             result = await calls(ada, "show", file=f"{scheme}://127.0.0.1:9/secret")
 
             assert result.isError
-            assert "fetches nothing" in text_of(result)
+            assert "downloads nothing" in text_of(result)
 
 
 @pytest.mark.parametrize("url", ["data:text/plain;base64,%%%", "data:text/plain"])
-async def test_a_data_url_that_is_none_is_refused(ada: Browser, url: str) -> None:
+async def test_an_invalid_data_url_is_refused(ada: Browser, url: str) -> None:
     result = await calls(ada, "show", file=url)
 
     assert result.isError
@@ -458,20 +462,20 @@ async def test_a_data_url_that_is_none_is_refused(ada: Browser, url: str) -> Non
 
 
 @pytest.mark.asvs("5.2.1")
-async def test_uploads_of_a_call_count_like_others(
+async def test_uploads_of_a_call_count_for_the_hourly_limit(
     house: House, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("entrypoints.ui.caps.FILES_PER_HOUR", 1)
+    monkeypatch.setattr("entrypoints.ui.limits.FILES_PER_HOUR", 1)
 
     results = [await calls(ada, "show", file="data:,a%20b") for _ in range(2)]
 
     assert text_of(results[0]) == "a b"
     assert results[1].isError
-    assert "Within an hour" in text_of(results[1])
+    assert "within an hour" in text_of(results[1])
 
 
 @pytest.mark.asvs("5.3.2", "8.2.2")
-async def test_an_image_comes_with_the_answer_if_it_is_the_callers(
+async def test_an_image_is_part_of_the_result_only_for_its_owner(
     ada: Browser, bob: Browser
 ) -> None:
     drawn = await calls(ada, "draw")
@@ -489,11 +493,12 @@ async def test_an_image_comes_with_the_answer_if_it_is_the_callers(
 
     assert image.mimeType in {"image/png", "image/webp"}
     assert (await fetches(ada, path)).content == base64.b64decode(image.data)
-    assert not any(isinstance(part, types.ImageContent) for part in echoed[1].content)
+    assert [has_image(result) for result in echoed] == [True, False]
+    assert "You have no such file" in text_of(echoed[1])
 
 
 @pytest.mark.asvs("5.3.2", "13.4.1")
-async def test_an_output_that_names_an_image_of_the_server_shows_nothing(
+async def test_an_output_that_names_an_image_of_the_server_does_not_show_it(
     ada: Browser, tmp_path: Path
 ) -> None:
     Image.new("RGB", (2, 2)).save(tmp_path / "secret.png")
@@ -504,7 +509,8 @@ async def test_an_output_that_names_an_image_of_the_server_shows_nothing(
         value={"path": str(tmp_path / "secret.png"), "meta": {"_type": "gradio.FileData"}},
     )
 
-    assert not any(isinstance(part, types.ImageContent) for part in result.content)
+    assert not has_image(result)
+    assert "secret.png" in text_of(result)
 
 
 @pytest.mark.asvs("1.3.6", "4.1.3")
@@ -527,7 +533,7 @@ async def test_a_forwarded_host_has_no_effect(ada: Browser) -> None:
 # Resources and prompts
 
 
-async def test_resources_and_prompts_are_the_callers_too(ada: Browser, bob: Browser) -> None:
+async def test_resources_and_prompts_run_as_their_caller(ada: Browser, bob: Browser) -> None:
     templates = types.ListResourceTemplatesResult.model_validate(
         (await asks(bob, "resources/templates/list"))["result"]
     )
@@ -550,9 +556,7 @@ async def test_resources_and_prompts_are_the_callers_too(ada: Browser, bob: Brow
     assert got.messages[0].content.text == "Greet Eve from ada@example.org"
 
 
-async def test_a_resource_that_is_not_there_is_not_found(
-    ada: Browser, subtests: pytest.Subtests
-) -> None:
+async def test_an_unknown_resource_is_not_found(ada: Browser, subtests: pytest.Subtests) -> None:
     for uri in ["notes://a/b", "file:///etc/passwd", "notes://", 3]:
         with subtests.test(uri=uri):
             said = await asks(ada, "resources/read", uri=uri)
@@ -561,7 +565,7 @@ async def test_a_resource_that_is_not_there_is_not_found(
 
 
 @pytest.mark.asvs("1.3.12")
-async def test_a_resource_has_no_longer_address_than_one_needs(ada: Browser) -> None:
+async def test_a_resource_address_beyond_the_longest_is_refused(ada: Browser) -> None:
     longest = "notes://" + "n" * (LONGEST_URI - len("notes://"))
 
     read = await asks(ada, "resources/read", uri=longest)
@@ -575,12 +579,12 @@ async def test_a_resource_has_no_longer_address_than_one_needs(ada: Browser) -> 
 # Messages
 
 
-def test_the_protocols_versions_are_those_of_its_library() -> None:
+def test_the_protocol_versions_are_those_of_the_library() -> None:
     assert list(VERSIONS) == SUPPORTED_PROTOCOL_VERSIONS
 
 
 @pytest.mark.asvs("2.2.1", "16.5.1")
-async def test_what_is_no_message_is_refused_as_that(
+async def test_an_invalid_message_is_refused_and_never_a_server_error(
     ada: Browser, subtests: pytest.Subtests
 ) -> None:
     for message, status in [
@@ -618,7 +622,7 @@ async def test_what_is_no_message_is_refused_as_that(
             assert (await posts(ada, message)).status_code == status
 
 
-async def test_another_version_or_kind_of_body_is_refused(ada: Browser) -> None:
+async def test_another_protocol_version_or_content_type_is_refused(ada: Browser) -> None:
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
     version = await posts(ada, ping, **{"mcp-protocol-version": "1999-01-01"})
@@ -628,7 +632,9 @@ async def test_another_version_or_kind_of_body_is_refused(ada: Browser) -> None:
 
 
 @pytest.mark.asvs("15.2.2")
-async def test_a_message_is_no_larger_than_an_event(mounted: Mounts, tmp_path: Path) -> None:
+async def test_a_message_larger_than_the_body_limit_is_refused(
+    mounted: Mounts, tmp_path: Path
+) -> None:
     house = await mounted(app_of(tmp_path), mcp=True, body_limit_mb=1)
     ada = await house.signed_in()
 
@@ -638,7 +644,7 @@ async def test_a_message_is_no_larger_than_an_event(mounted: Mounts, tmp_path: P
 
 
 @pytest.mark.asvs("16.2.5")
-async def test_the_log_has_the_tool_and_not_its_arguments(ada: Browser, lines: list[Any]) -> None:
+async def test_the_log_has_the_tool_but_not_its_arguments(ada: Browser, lines: list[Any]) -> None:
     await calls(ada, "who", word="confidential")
     await calls(ada, "refuse")
     await asks(ada, "tools/call", name="confidential", arguments={"word": "confidential"})
@@ -652,7 +658,7 @@ async def test_the_log_has_the_tool_and_not_its_arguments(ada: Browser, lines: l
 
 
 @pytest.mark.server
-async def test_the_librarys_client_works_with_a_token(house: House) -> None:
+async def test_the_client_of_the_library_works_with_a_token(house: House) -> None:
     made = await house.makes_token("ada@example.org")
     headers = {"authorization": f"Bearer {made.value}"}
 
@@ -677,7 +683,7 @@ async def test_the_librarys_client_works_with_a_token(house: House) -> None:
 
 
 @pytest.mark.server
-async def test_a_client_that_leaves_takes_its_event_with_it(mounted: Mounts) -> None:
+async def test_a_client_that_disconnects_stops_its_event(mounted: Mounts) -> None:
     has_begun, has_ended = asyncio.Event(), asyncio.Event()
 
     async def tick() -> Any:

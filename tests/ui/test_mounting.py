@@ -1,7 +1,6 @@
-"""What a mounted page sends, and which pages are refused before anybody sees them."""
+"""Responses of a mounted page, and pages that are refused at the mount."""
 
 import asyncio
-import os
 import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -10,11 +9,15 @@ from typing import Any, Final
 import gradio as gr
 import httpx
 import pytest
+from gradio.analytics import analytics_enabled
 
+from application.container import build
+from application.settings import load
+from entrypoints.app import create_app
 from entrypoints.ui import Page, PageRefused
-from entrypoints.ui.calling import is_served
-from entrypoints.ui.mounting import slug
-from entrypoints.ui.sdk import requires
+from entrypoints.ui.calls.call import is_served
+from entrypoints.ui.refusals import slug
+from gradioapp import requires
 from tests.ui.conftest import GRADIO, Mounts
 
 HOSTILE: Final = "<script>alert(1)</script>"
@@ -33,7 +36,7 @@ def scripts(page: str) -> list[str]:
     return re.findall(r"<script\b[^>]*>", page)
 
 
-# Which pages are refused
+# Refused pages
 
 
 def _with_request(texts: list[str], request: gr.Request) -> list[str]:
@@ -45,6 +48,18 @@ def _with_optional_request(texts: list[str], request: gr.Request | None = None) 
 
 
 def _with_quoted_request(texts: list[str], request: "gr.Request") -> list[str]:
+    return texts
+
+
+def _with_event_data(texts: list[str], data: gr.EventData) -> list[str]:
+    return texts
+
+
+def _with_selection(texts: list[str], data: gr.SelectData | None = None) -> list[str]:
+    return texts
+
+
+def _with_oauth(texts: list[str], token: gr.OAuthToken | None) -> list[str]:
     return texts
 
 
@@ -61,24 +76,36 @@ def _batching(fn: Callable[..., Any], *, batch: bool = True) -> gr.Blocks:
 
 
 @pytest.mark.asvs("8.3.3")
-async def test_a_batch_that_asks_who_calls_is_refused_by_name(mounted: Mounts) -> None:
+async def test_a_batch_that_takes_a_request_is_refused_by_name(mounted: Mounts) -> None:
     with pytest.raises(PageRefused, match=r"^_with_request is a batch=True event"):
         await mounted(_batching(_with_request))
 
 
-@pytest.mark.parametrize("fn", [_with_optional_request, _with_quoted_request, _Callable()])
-async def test_a_batch_is_refused_however_it_asks_who_calls(
+@pytest.mark.parametrize(
+    "fn",
+    [
+        _with_optional_request,
+        _with_quoted_request,
+        _with_event_data,
+        _with_selection,
+        _with_oauth,
+        _Callable(),
+    ],
+)
+async def test_a_batch_is_refused_however_it_takes_data_of_one_caller(
     mounted: Mounts, fn: Callable[..., Any]
 ) -> None:
     with pytest.raises(PageRefused, match="is a batch=True event"):
         await mounted(_batching(fn))
 
 
-async def test_an_event_that_asks_who_calls_is_taken_without_batch(mounted: Mounts) -> None:
-    await mounted(_batching(_with_request, batch=False))
+async def test_an_event_without_batch_may_take_a_request(mounted: Mounts) -> None:
+    ada = await (await mounted(_batching(_with_request, batch=False))).signed_in()
+
+    assert await ada.gets("fn", "hello") == "hello"
 
 
-async def test_a_batch_that_does_not_ask_who_calls_runs(mounted: Mounts) -> None:
+async def test_a_batch_that_takes_no_request_runs(mounted: Mounts) -> None:
     def fn(texts: list[str]) -> list[list[str]]:
         return [[text.upper() for text in texts]]
 
@@ -101,12 +128,12 @@ async def test_two_pages_with_one_address_are_refused(mounted: Mounts) -> None:
         *("assets", "static", "config", "login", "logout", "theme.css", "monitoring", "svelte"),
     ],
 )
-async def test_a_path_that_is_no_name_or_is_taken_is_refused(path: str) -> None:
+async def test_a_path_that_is_invalid_or_taken_is_refused(path: str) -> None:
     with pytest.raises(PageRefused, match=r"The page 'Other' needs another path= than"):
         slug(Page(demo=gr.Blocks(), title="Other", path=path))
 
 
-async def test_a_page_that_is_refused_leaves_the_others_as_they_were_built(mounted: Mounts) -> None:
+async def test_a_refused_page_leaves_the_other_pages_unchanged(mounted: Mounts) -> None:
     home, refused = an_app(), Page(demo=_batching(_with_request), title="Refused")
     before = is_served()
 
@@ -118,12 +145,12 @@ async def test_a_page_that_is_refused_leaves_the_others_as_they_were_built(mount
     assert not {"process_api", "preprocess_data", "postprocess_data"} & set(vars(home))
 
 
-async def test_a_title_that_makes_no_address_is_refused_when_mounting(mounted: Mounts) -> None:
+async def test_a_title_that_makes_no_address_is_refused(mounted: Mounts) -> None:
     with pytest.raises(PageRefused, match="The page '!!!' needs another path="):
         await mounted(an_app(), others=[Page(demo=an_app(), title="!!!")])
 
 
-async def test_a_page_below_the_first_is_reached_at_its_path(mounted: Mounts) -> None:
+async def test_a_second_page_is_reached_at_its_path(mounted: Mounts) -> None:
     with gr.Blocks(title="The other page") as demo:
         gr.Textbox()
     house = await mounted(an_app(), others=[Page(demo=demo, title="Other", path="elsewhere")])
@@ -134,7 +161,7 @@ async def test_a_page_below_the_first_is_reached_at_its_path(mounted: Mounts) ->
     assert "The other page" in page.text
 
 
-async def test_the_pages_are_linked_in_their_order_and_the_present_one_is_marked(
+async def test_the_bar_links_the_pages_in_order_and_marks_the_present_one(
     mounted: Mounts,
 ) -> None:
     house = await mounted(an_app(), others=[Page(demo=an_app(), title="A & B")])
@@ -147,7 +174,7 @@ async def test_the_pages_are_linked_in_their_order_and_the_present_one_is_marked
     )
 
 
-async def test_every_page_asks_who_comes(mounted: Mounts) -> None:
+async def test_every_page_requires_a_caller(mounted: Mounts) -> None:
     house = await mounted(an_app(), others=[Page(demo=an_app(), title="Other")])
     stranger = house.anonymous().http
 
@@ -160,7 +187,7 @@ async def test_every_page_asks_who_comes(mounted: Mounts) -> None:
 
 
 @pytest.mark.asvs("3.4.3")
-async def test_every_script_within_a_page_carries_the_nonce_of_its_policy(mounted: Mounts) -> None:
+async def test_every_inline_script_carries_the_nonce_of_the_policy(mounted: Mounts) -> None:
     ada = await (await mounted(an_app())).signed_in()
 
     page = await ada.http.get(f"{GRADIO}/")
@@ -168,7 +195,8 @@ async def test_every_script_within_a_page_carries_the_nonce_of_its_policy(mounte
     policy = page.headers.get_list("content-security-policy")
     nonces = re.findall(r"'nonce-([\w-]{43,})'", policy[0])
     assert len(policy) == len(nonces) == 1
-    own = " ".join(f"http://localhost{GRADIO}/{folder}/" for folder in ("assets", "static"))
+    folders = ("assets", "static", "gradio_api/custom_component")
+    own = " ".join(f"http://localhost{GRADIO}/{folder}/" for folder in folders)
     assert f"script-src {own} 'nonce-" in policy[0]
     assert "'unsafe-inline'" not in policy[0].split("script-src")[1].split(";")[0]
     within = [script for script in scripts(page.text) if " src=" not in script]
@@ -176,7 +204,7 @@ async def test_every_script_within_a_page_carries_the_nonce_of_its_policy(mounte
     assert all(f' nonce="{nonces[0]}"' in script for script in within)
 
 
-async def test_gradios_own_file_carries_none_so_that_what_was_compiled_of_it_stays_good(
+async def test_gradios_own_script_has_no_nonce_so_that_its_compiled_code_can_be_cached(
     mounted: Mounts,
 ) -> None:
     ada = await (await mounted(an_app())).signed_in()
@@ -198,7 +226,7 @@ async def test_a_nonce_is_used_once(mounted: Mounts) -> None:
 
 
 @pytest.mark.asvs("1.2.1")
-async def test_names_are_text_on_a_page_whatever_they_say(mounted: Mounts) -> None:
+async def test_names_are_shown_as_text_and_not_as_html(mounted: Mounts) -> None:
     house = await mounted(an_app(), title=HOSTILE, project_name=f'"{HOSTILE}')
     await house.has("eve@example.org", name=HOSTILE)
     eve = await house.signed_in("eve@example.org")
@@ -212,7 +240,7 @@ async def test_names_are_text_on_a_page_whatever_they_say(mounted: Mounts) -> No
 
 
 @pytest.mark.asvs("1.2.1")
-async def test_what_an_author_shows_of_a_user_cannot_close_the_script_of_the_page(
+async def test_a_value_of_an_app_cannot_close_the_script_of_the_page(
     mounted: Mounts,
 ) -> None:
     with gr.Blocks() as demo:
@@ -227,7 +255,7 @@ async def test_what_an_author_shows_of_a_user_cannot_close_the_script_of_the_pag
 
 
 @pytest.mark.asvs("4.2.2")
-async def test_the_length_of_a_page_is_that_of_its_bytes(mounted: Mounts) -> None:
+async def test_the_content_length_of_a_page_counts_bytes(mounted: Mounts) -> None:
     house = await mounted(an_app(), project_name="Größe 大きさ")
     ada = await house.signed_in()
 
@@ -237,23 +265,25 @@ async def test_the_length_of_a_page_is_that_of_its_bytes(mounted: Mounts) -> Non
     assert "Größe 大きさ" in page.text
 
 
-async def test_the_bar_stands_first_in_the_body(mounted: Mounts) -> None:
+async def test_the_bar_comes_first_in_the_body(mounted: Mounts) -> None:
     ada = await (await mounted(an_app())).signed_in()
 
     page = (await ada.http.get(f"{GRADIO}/")).text
 
     body = page[page.index("<body") :]
-    assert body.index('<header class="gradioapp-bar">') < body.index("<gradio-app")
-    assert page.count('<header class="gradioapp-bar">') == 1
-    assert 'href="/logout?next=/gradio/"' in body
+    assert body.index("<gradioapp-bar ") < body.index("<gradio-app")
+    assert page.count("<gradioapp-bar ") == 1
+    assert '<form method="post" action="/logout">' in body
     assert 'title="ada@example.org"' in body
 
 
-# What may be kept
+# Cache rules
 
 
 @pytest.mark.asvs("14.3.2")
-async def test_what_shows_a_person_is_not_kept_by_the_browser(mounted: Mounts) -> None:
+async def test_responses_with_personal_data_are_never_stored_by_the_browser(
+    mounted: Mounts,
+) -> None:
     ada = await (await mounted(an_app())).signed_in()
 
     answers = [await ada.http.get(address) for address in PAGES]
@@ -263,7 +293,7 @@ async def test_what_shows_a_person_is_not_kept_by_the_browser(mounted: Mounts) -
     ] * 3
 
 
-async def test_an_asset_whose_name_says_its_content_is_kept_for_ever(mounted: Mounts) -> None:
+async def test_an_asset_with_a_hash_in_its_name_is_immutable(mounted: Mounts) -> None:
     ada = await (await mounted(an_app())).signed_in()
     page = (await ada.http.get(f"{GRADIO}/")).text
     names = re.findall(r'(?:src|href)="\./(assets/[^"]+)"', page)
@@ -276,7 +306,7 @@ async def test_an_asset_whose_name_says_its_content_is_kept_for_ever(mounted: Mo
     } == {(200, "public, max-age=31536000, immutable")}
 
 
-async def test_an_asset_that_is_not_there_is_not_kept(mounted: Mounts) -> None:
+async def test_a_missing_asset_is_not_immutable(mounted: Mounts) -> None:
     ada = await (await mounted(an_app())).signed_in()
 
     answer = await ada.http.get(f"{GRADIO}/assets/nothing-00000000.js")
@@ -285,7 +315,7 @@ async def test_an_asset_that_is_not_there_is_not_kept(mounted: Mounts) -> None:
     assert "immutable" not in answer.headers["cache-control"]
 
 
-async def test_a_theme_is_kept_for_ever_only_under_its_version(mounted: Mounts) -> None:
+async def test_a_theme_is_immutable_only_with_its_version(mounted: Mounts) -> None:
     ada = await (await mounted(an_app())).signed_in()
 
     rules = [
@@ -297,11 +327,11 @@ async def test_a_theme_is_kept_for_ever_only_under_its_version(mounted: Mounts) 
     assert "immutable" not in rules[1] + rules[2]
 
 
-# Where the request came from
+# The origin of requests
 
 
 @pytest.mark.asvs("3.4.2")
-async def test_no_foreign_origin_is_let_in_by_a_cors_header(mounted: Mounts) -> None:
+async def test_no_cors_header_admits_a_foreign_origin(mounted: Mounts) -> None:
     ada = await (await mounted(an_app())).signed_in()
     ask = {"access-control-request-method": "POST"}
 
@@ -370,7 +400,9 @@ FORGED: Final = {
 
 
 @pytest.mark.asvs("4.1.3")
-async def test_a_forged_header_reaches_neither_this_answer_nor_the_next(mounted: Mounts) -> None:
+async def test_a_forged_header_reaches_neither_its_own_response_nor_later_ones(
+    mounted: Mounts,
+) -> None:
     ada = await (await mounted(an_app())).signed_in()
 
     answers = [
@@ -384,7 +416,9 @@ async def test_a_forged_header_reaches_neither_this_answer_nor_the_next(mounted:
 
 
 @pytest.mark.asvs("4.1.3")
-async def test_a_host_that_is_not_ours_gets_nothing_and_poisons_nothing(mounted: Mounts) -> None:
+async def test_a_foreign_host_is_refused_and_does_not_affect_later_responses(
+    mounted: Mounts,
+) -> None:
     ada = await (await mounted(an_app())).signed_in()
 
     forged = [await ada.http.get(address, headers={"host": EVIL}) for address in PAGES]
@@ -392,10 +426,10 @@ async def test_a_host_that_is_not_ours_gets_nothing_and_poisons_nothing(mounted:
 
     assert [answer.status_code for answer in forged] == [400] * 3
     assert [answer.status_code for answer in afterwards] == [200] * 3
-    assert not [a for a in (*forged, *afterwards) if EVIL in a.text]
+    assert not [a for a in afterwards if EVIL in a.text]
 
 
-async def test_a_page_names_itself_by_the_public_address(mounted: Mounts) -> None:
+async def test_a_config_has_the_public_address(mounted: Mounts) -> None:
     house = await mounted(an_app(), public_url="https://app.example.org")
     ada = await house.signed_in()
     ada.http.base_url = httpx.URL("http://app.example.org")
@@ -406,11 +440,11 @@ async def test_a_page_names_itself_by_the_public_address(mounted: Mounts) -> Non
     assert config["root"] == f"https://app.example.org{GRADIO}"
 
 
-# What is switched off
+# Switched off
 
 
 @pytest.mark.asvs("15.2.3", "16.5.1")
-async def test_a_page_is_served_without_what_gives_something_away(mounted: Mounts) -> None:
+async def test_a_page_is_served_without_features_that_reveal_internals(mounted: Mounts) -> None:
     ada = await (await mounted(an_app())).signed_in()
 
     config = (await ada.http.get(f"{GRADIO}/config")).json()
@@ -419,20 +453,27 @@ async def test_a_page_is_served_without_what_gives_something_away(mounted: Mount
     assert {name: config[name] for name in off} == dict.fromkeys(off, False)
 
 
-async def test_gradio_does_not_call_home() -> None:
-    assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+async def test_the_service_switches_gradios_telemetry_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "True")
+    was_enabled = analytics_enabled()
+
+    async with create_app(build(load(env_file=None, environment="test"))).running():
+        is_enabled = analytics_enabled()
+
+    assert (was_enabled, is_enabled) == (True, False)
 
 
-async def test_an_author_may_not_switch_on_what_the_mount_switches_off(mounted: Mounts) -> None:
+async def test_an_author_cannot_enable_features_that_the_mount_disables(mounted: Mounts) -> None:
     demo = an_app()
     demo.show_error = True
-    demo.analytics_enabled = True
+    demo.run_history = True
+    demo.pwa = True
     ada = await (await mounted(demo)).signed_in()
 
     config = (await ada.http.get(f"{GRADIO}/config")).json()
 
-    assert config["show_error"] is False
-    assert config["run_history"] is False
+    off = ("show_error", "run_history", "pwa")
+    assert {name: config[name] for name in off} == dict.fromkeys(off, False)
 
 
 @pytest.mark.asvs("5.2.1")
@@ -446,7 +487,7 @@ async def test_a_page_tells_the_front_end_the_largest_upload(mounted: Mounts) ->
 
 
 @pytest.mark.asvs("15.2.2")
-async def test_a_queue_has_an_end_unless_its_author_chose_another(mounted: Mounts) -> None:
+async def test_the_queue_is_limited_and_the_author_may_choose_the_limit(mounted: Mounts) -> None:
     chosen = an_app().queue(max_size=7)
 
     default, own = (await mounted(an_app())).demo, (await mounted(chosen)).demo
@@ -465,7 +506,7 @@ async def test_the_theme_of_an_author_is_served(mounted: Mounts) -> None:
     assert gr.themes.colors.rose.c500 in css
 
 
-async def test_an_app_that_is_served_again_begins_with_an_empty_queue() -> None:
+async def test_an_app_that_is_served_again_starts_with_an_empty_queue() -> None:
     ran: list[int] = []
     has_begun = asyncio.Event()
 
@@ -494,7 +535,7 @@ async def test_an_app_that_is_served_again_begins_with_an_empty_queue() -> None:
 
 
 @pytest.mark.asvs("3.5.5")
-async def test_no_script_of_a_page_listens_to_pages_of_others(mounted: Mounts) -> None:
+async def test_no_script_of_a_page_accepts_messages_of_other_sites(mounted: Mounts) -> None:
     ada = await (await mounted(an_app())).signed_in()
 
     page = (await ada.http.get(f"{GRADIO}/")).text
@@ -503,7 +544,7 @@ async def test_no_script_of_a_page_listens_to_pages_of_others(mounted: Mounts) -
     assert page.count("<script") == page.count("</script>")
 
 
-async def test_no_text_of_the_author_changes_what_becomes_of_the_page(mounted: Mounts) -> None:
+async def test_a_title_cannot_change_how_the_page_is_rewritten(mounted: Mounts) -> None:
     demo = gr.Blocks(
         title="iframeResizer.contentWindow <script>window.gradio_api_info = 1;</script>"
     )

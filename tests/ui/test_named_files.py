@@ -1,4 +1,5 @@
-"""Inputs name files of their sender alone: every component, every way to send an event, every way to write a file."""
+"""Inputs may name only files of their sender: for every component, every way to send an event and
+every spelling of a file."""
 
 import asyncio
 import importlib.util
@@ -18,12 +19,12 @@ from gradio import processing_utils
 from gradio.blocks import Block
 from gradio.components.base import Component
 
-from entrypoints.ui import named_files
+from entrypoints.ui.files import named_files
 from tests.ui.attacks import API, FILE_META, index_of, uploads
 from tests.ui.conftest import Browser, House, Mounts, completed
 
 Shape = Callable[[Any], Any]
-"""Makes of a file what a component is sent."""
+"""Build the value of a component from a file."""
 
 
 def _in_itself(file: Any) -> Any:
@@ -111,17 +112,14 @@ READ_NO_FILES: Final = frozenset(
         *("Timer", "WorkflowCanvas"),
     }
 )
-"""Components that are sent no file: one that comes all the same is not theirs to read."""
+"""Components that take no file. A file in their value is not theirs to read."""
 
 HAND_JSON_ON: Final = frozenset({"BrowserState", "JSON", "ParamViewer", "State"})
-
-NOT_SERVED: Final = "LoginButton"
-"""Gradio mounts no app with one unless `gradio[oauth]` is installed; as an input it is a gr.Button."""
 
 ALIASES: Final = frozenset(
     {"Annotatedimage", "Checkboxgroup", "Highlightedtext", "Json", "Component"}
 )
-"""Other names of the same classes, and the class of all of them."""
+"""Other names of the same classes, and their base class."""
 
 
 def components_of_gradio() -> dict[str, type[Component]]:
@@ -132,13 +130,13 @@ def components_of_gradio() -> dict[str, type[Component]]:
     }
 
 
-def test_every_component_of_gradio_has_been_judged() -> None:
+def test_every_component_of_gradio_has_a_verdict() -> None:
     judged = {*READ_AS_FILES, *READ_NO_FILES, *HAND_JSON_ON}
 
     assert set(components_of_gradio()) == judged
 
 
-def test_no_component_hands_json_on_but_those_that_are_known_to() -> None:
+def test_only_known_components_hand_json_on() -> None:
     handed_on = {
         name
         for name, kind in components_of_gradio().items()
@@ -149,9 +147,9 @@ def test_no_component_hands_json_on_but_those_that_are_known_to() -> None:
 
 
 def made(kind: type[Component]) -> Component:
-    """One of the kind, as an input."""
+    """Return a component of this kind, as an input."""
     with warnings.catch_warnings():
-        # gr.Matrix and its kind pass to gr.Dataframe what that warns of.
+        # gr.Matrix and its relatives pass an argument to gr.Dataframe that it warns about.
         warnings.simplefilter("ignore")
         return _made(kind)
 
@@ -167,16 +165,14 @@ def _made(kind: type[Component]) -> Component:
 
 
 class Everything:
-    """An app with an event for each component, and what its functions were given."""
+    """An app with an event for each component. It records the inputs of its functions."""
 
     def __init__(self) -> None:
         self.given: list[Any] = []
         with gr.Blocks() as self.demo:
             for name, kind in components_of_gradio().items():
-                if name == NOT_SERVED:
-                    continue
                 block = made(kind)
-                if not block.is_rendered:  # Some know how to stay out of the layout.
+                if not block.is_rendered:  # Some stay out of the layout by themselves.
                     block.render()  # type: ignore[no-untyped-call]
                 gr.Button().click(self._take, block, None, api_name=name.lower())
 
@@ -194,7 +190,7 @@ METAS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where Gradio keeps the files of this test's app."""
+    """The folder where Gradio keeps the files of this test's app."""
     kept = tmp_path / "data" / "gradio"
     kept.mkdir(parents=True)
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(kept))
@@ -203,7 +199,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def foreign(folder: Path) -> dict[str, str]:
-    """Paths that are nobody's to name, by what they are; Bob's own is added by the test."""
+    """Paths that nobody may name, by their descriptions. The test adds a path of Bob's."""
     data = folder.parent
     for name in ("secret.key", "gradioapp.sqlite3"):
         (data / name).write_text("of the service")
@@ -239,21 +235,22 @@ async def served(mounted: Mounts, folder: Path) -> tuple[House, Everything]:
 
 
 def refuses(answer: Any) -> bool:
-    """By the gate, or, where only the component's model shows that it is a file, as the event begins."""
-    said = ("no such file of yours", "fetches nothing")
+    """Return whether the gate refused the request, or the start of the event did, where only the
+    component's data model shows that a value is a file."""
+    said = ("You have no such file", "downloads nothing")
     return answer.status_code == 400 and any(words in answer.text for words in said)
 
 
 def inputs_with(file: Any) -> Iterator[tuple[str, Any]]:
-    """Each component's event, and each value of it that has the file in it."""
+    """Yield the event of each component with each value that contains the file."""
     for name, shapes in READ_AS_FILES.items():
         yield from ((name, shape(file)) for shape in shapes)
-    for name in READ_NO_FILES - {NOT_SERVED}:
+    for name in READ_NO_FILES:
         yield from ((name, shape(file)) for shape in _ANYWHERE)
 
 
 @pytest.mark.asvs("1.3.6", "5.3.2", "8.2.2", "13.2.5")
-async def test_no_component_reads_a_file_that_is_not_its_senders(
+async def test_no_component_reads_a_file_of_another_sender(
     served: tuple[House, Everything], foreign: dict[str, str]
 ) -> None:
     house, app = served
@@ -275,7 +272,7 @@ async def test_no_component_reads_a_file_that_is_not_its_senders(
 
 
 @pytest.mark.asvs("1.3.6", "5.3.2", "8.2.2")
-async def test_no_way_to_send_an_event_takes_a_file_that_is_not_its_senders(
+async def test_no_way_to_send_an_event_accepts_a_file_of_another_sender(
     served: tuple[House, Everything], foreign: dict[str, str]
 ) -> None:
     house, app = served
@@ -315,9 +312,9 @@ async def every_way(
     return [(way, await post(f"{API}/{path}", json=body)) for way, path, body in ways]
 
 
-# Gradio leaves pictures open that it has read.
+# Gradio leaves pictures open after reading them.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_every_component_takes_its_senders_own_file(
+async def test_every_component_accepts_a_file_of_its_sender(
     served: tuple[House, Everything],
 ) -> None:
     house, app = served
@@ -337,7 +334,7 @@ async def test_every_component_takes_its_senders_own_file(
 
 
 @pytest.mark.asvs("1.3.6")
-async def test_components_that_hand_json_on_keep_every_path_as_it_is(
+async def test_components_that_hand_json_on_keep_every_path_unchanged(
     mounted: Mounts, folder: Path, foreign: dict[str, str]
 ) -> None:
     seen: list[Any] = []
@@ -351,7 +348,7 @@ async def test_components_that_hand_json_on_keep_every_path_as_it_is(
         gr.Button().click(take, blocks, blocks, api_name="take")
     ada = await (await mounted(demo, data_dir=folder.parent)).signed_in()
     del foreign["the key"], foreign["the database"], foreign["a file that is not there"]
-    del foreign["the folder"]  # In our own folder no text names what is somebody else's.
+    del foreign["the folder"]  # In our own folder no text may name a file of another account.
     before = {path for path in folder.rglob("*") if path.is_file()}  # noqa: ASYNC240
 
     for path in foreign.values():
@@ -421,8 +418,8 @@ class Opener(gr.JSON):
     def preprocess(self, payload):
         return payload and payload["path"]
 """
-"""Components of an author's own: with files deep in a model, with another word for a path, and one that opens what others
-only hand on."""
+"""Components of an author: one with files deep in its data model, one with another name for a path,
+and one that opens values that others only hand on."""
 
 
 @pytest.fixture
@@ -448,7 +445,7 @@ def authors(tmp_path: Path) -> Any:
         ("Opener", lambda path: {"path": path}),
     ],
 )
-async def test_a_component_of_an_author_reads_files_of_its_sender_alone(
+async def test_a_component_of_an_author_reads_only_files_of_its_sender(
     mounted: Mounts, folder: Path, authors: Any, kind: str, shape: Shape
 ) -> None:
     seen: list[Any] = []
@@ -481,10 +478,10 @@ async def test_a_component_of_an_author_reads_files_of_its_sender_alone(
     ],
 )
 @pytest.mark.parametrize("depth", [0, 2])
-async def test_the_component_of_a_message_is_made_of_no_file_of_the_server(
+async def test_a_component_in_a_message_is_built_from_no_file_of_the_server(
     mounted: Mounts, folder: Path, message: str, arguments: dict[str, Any], depth: int
 ) -> None:
-    """Nor that of a message of a chat within a message."""
+    """Depth 2 is a component in a message of a chat that is itself in a message."""
     seen: list[Any] = []
     with gr.Blocks() as demo:
         gr.Button().click(seen.append, gr.Chatbot(), None, api_name="take")
@@ -499,10 +496,8 @@ async def test_the_component_of_a_message_is_made_of_no_file_of_the_server(
     assert seen == []
 
 
-async def test_a_message_with_a_component_of_json_keeps_its_paths(
-    mounted: Mounts, folder: Path
-) -> None:
-    """An agent shows what its tool has said."""
+async def test_a_json_component_in_a_message_keeps_its_paths(mounted: Mounts, folder: Path) -> None:
+    """An agent shows the result of its tool like this."""
     seen: list[Any] = []
     with gr.Blocks() as demo:
         gr.Button().click(seen.append, gr.Chatbot(), None, api_name="take")
@@ -522,10 +517,10 @@ async def test_a_message_with_a_component_of_json_keeps_its_paths(
 
 
 @pytest.mark.asvs("8.2.2")
-async def test_a_batch_reads_for_each_sender_their_own_files_alone(
+async def test_a_batch_reads_only_the_files_of_each_sender(
     mounted: Mounts, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if what the gate has let through is another value by the time that it is read."""
+    """Files are checked again when they are read, even if the gate has let another value through."""
     seen: list[str] = []
 
     def take(paths: list[str | None]) -> list[list[str]]:
@@ -539,7 +534,7 @@ async def test_a_batch_reads_for_each_sender_their_own_files_alone(
     house = await mounted(demo, data_dir=folder.parent)
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
     his = await uploads(bob, b"of Bob", "b.txt")
-    monkeypatch.setattr("entrypoints.ui.bodies.may_name_files", lambda raw: False)
+    monkeypatch.setattr("entrypoints.ui.wire.json_bodies.may_name_files", lambda raw: False)
 
     told = completed(await ada.runs("take", {"path": his, "meta": FILE_META}))
     own = completed(await bob.runs("take", {"path": his, "meta": FILE_META}))
@@ -550,7 +545,7 @@ async def test_a_batch_reads_for_each_sender_their_own_files_alone(
 
 
 @pytest.mark.asvs("2.4.1", "15.2.2")
-async def test_paths_that_take_long_to_follow_are_refused_unfollowed(
+async def test_paths_that_are_slow_to_resolve_are_refused_without_resolving_them(
     mounted: Mounts, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     followed: list[str] = []
@@ -593,10 +588,10 @@ async def test_paths_that_take_long_to_follow_are_refused_unfollowed(
 @pytest.mark.asvs("1.3.6", "5.3.2", "13.2.5", "13.3.2")
 @pytest.mark.parametrize("kind", [gr.Dataframe, gr.Label])
 @pytest.mark.parametrize("how", ["value", "update", "instance", "only one"])
-async def test_no_output_reads_a_file_that_is_not_for_its_caller(
+async def test_no_output_reads_a_file_that_is_not_the_callers(
     mounted: Mounts, folder: Path, elsewhere: "Elsewhere", kind: Any, how: str
 ) -> None:
-    """Gradio opens the path that a callback gives to these, which may be the caller's own words."""
+    """These components open the path that a callback returns, which may be the caller's own text."""
 
     def show(path: str) -> Any:
         given: dict[str, Callable[[], Any]] = {
@@ -631,7 +626,7 @@ async def test_no_output_reads_a_file_that_is_not_for_its_caller(
 
 
 @pytest.mark.asvs("5.3.2", "8.2.2")
-async def test_an_event_that_was_rendered_reads_files_of_its_sender_alone(
+async def test_a_rendered_event_reads_only_files_of_its_sender(
     mounted: Mounts, folder: Path
 ) -> None:
     seen: list[Any] = []
@@ -667,7 +662,7 @@ async def test_an_event_that_was_rendered_reads_files_of_its_sender_alone(
 
 @dataclass(slots=True)
 class Elsewhere:
-    """A server that nobody of this service is to ask."""
+    """A server that this service must never contact."""
 
     address: str
     connections: int = 0
@@ -675,7 +670,7 @@ class Elsewhere:
 
 @pytest.fixture
 async def elsewhere(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Elsewhere]:
-    """On this machine, which Gradio would not ask; its check of addresses is off."""
+    """Run this server on this machine, with Gradio's check of addresses switched off."""
 
     async def is_fine(hostname: str) -> str:
         return hostname
@@ -703,16 +698,16 @@ SERVER_FUNCTIONS: Final[Mapping[type[Block], Sequence[str]]] = {
 
 
 @pytest.mark.asvs("1.3.6", "13.2.4", "15.3.2")
-async def test_the_service_asks_no_other_address_however_it_is_named(
+async def test_the_service_contacts_no_other_address_however_it_is_named(
     served: tuple[House, Everything], elsewhere: Elsewhere
 ) -> None:
     house, _ = served
     ada = await house.signed_in()
     await processing_utils.async_ssrf_protected_get(f"{elsewhere.address}/x.png")
-    assert elsewhere.connections == 1  # Gradio would ask.
+    assert elsewhere.connections == 1  # Gradio would contact it.
     info = house.demo.get_api_info()["named_endpoints"]
     hers = os.path.relpath(await uploads(ada, _png(), "ada.png"))  # noqa: ASYNC240
-    # An address, and as a path her own file.
+    # A URL that is also the path of her own file.
     both = {"path": f"{elsewhere.address}/../../{hers}", "meta": FILE_META}
     for name, value in inputs_with(both):
         await every_way(ada, house, info, name, value)

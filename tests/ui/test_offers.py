@@ -1,4 +1,4 @@
-"""Addresses of MCP resources: the same values as a pattern with `[^/]+` would find, in linear time."""
+"""Addresses of MCP resources are read in linear time, with the same result as a pattern with `[^/]+`."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from entrypoints.ui.offers import names_in, values_in
+from entrypoints.ui.mcp.offers import names_in, values_in
 
 TEMPLATES = (
     *("-", "{x}", "{x}-", "-{x}", "{x}{y}", "{x}-{y}", "{x}/{y}", "{x}-{y}-{z}", "{x}--{y}"),
@@ -57,12 +57,14 @@ def test_the_values_are_those_that_a_pattern_finds(template: str) -> None:
         ("notes://2024-05", None),
     ],
 )
-def test_a_dated_note_is_found(uri: str, values: dict[str, str] | None) -> None:
+def test_the_address_of_a_dated_note_is_split_into_its_values(
+    uri: str, values: dict[str, str] | None
+) -> None:
     assert values_in(uri, template="note://{year}-{month}") == values
 
 
 @pytest.mark.asvs("1.3.12")
-def test_a_long_address_that_almost_fits_is_read_in_linear_time() -> None:
+def test_a_long_address_that_almost_matches_is_read_in_linear_time() -> None:
     template = "note://{a}-{b}-{c}-{d}-{e}/end"
 
     assert values_in("note://" + "-" * 1_000_000, template=template) is None

@@ -1,4 +1,4 @@
-"""Pages beside the HomePage: for whom they are, where they stand, how they look, and the routes inside them."""
+"""Pages besides the HomePage: their roles, order, looks and routes."""
 
 import asyncio
 from typing import Any, Final
@@ -7,8 +7,10 @@ import gradio as gr
 import pytest
 
 from domain.model.caller import Caller
-from entrypoints.ui.launching import launches_noted
-from entrypoints.ui.sdk import Page
+from entrypoints.ui import PageRefused
+from entrypoints.ui.apps.launches import Host, Launches
+from entrypoints.ui.apps.recording import begin_to_record, end_to_record
+from gradioapp import Page
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
 
 THERE: Final = f"{GRADIO}/reports"
@@ -25,10 +27,10 @@ def an_app(title: str = "Reports") -> gr.Blocks:
 
 
 async def people(house: House) -> tuple[Browser, Browser]:
-    """Ada is an analyst, Bob is not."""
+    """Return Ada, who is an analyst, and Bob, who is not."""
     ada, bob = await house.signed_in(ADA), await house.signed_in(BOB)
     assert ada.session is not None
-    await house.app.grant_role(Caller.operator(), ada.session.user_id, "analyst")
+    await house.use_cases.grant_role(Caller.operator(), ada.session.user_id, "analyst")
     return ada, bob
 
 
@@ -66,7 +68,7 @@ async def test_a_page_for_a_role_is_closed_to_others_at_every_address(mounted: M
     )
 
 
-async def test_a_person_without_the_role_gets_a_page_that_says_so(mounted: Mounts) -> None:
+async def test_a_user_without_the_role_gets_a_page_that_says_so(mounted: Mounts) -> None:
     house = await mounted(an_app("Home"), others=[Page(an_app(), title="Reports", roles=["boss"])])
     _, bob = await people(house)
 
@@ -77,7 +79,7 @@ async def test_a_person_without_the_role_gets_a_page_that_says_so(mounted: Mount
     assert "needs the role boss" in answer.text
 
 
-async def test_the_navigation_names_only_pages_that_are_for_the_caller(mounted: Mounts) -> None:
+async def test_the_navigation_lists_only_pages_that_the_caller_may_use(mounted: Mounts) -> None:
     pages = [
         Page(an_app(), title="Reports", roles={"analyst"}, order=2),
         Page(an_app(), title="Later", order=5),
@@ -95,7 +97,7 @@ async def test_the_navigation_names_only_pages_that_are_for_the_caller(mounted: 
     assert "/gradio/later/" in of_bob
 
 
-async def test_who_loses_the_role_of_a_page_gets_no_further_step(mounted: Mounts) -> None:
+async def test_an_event_stops_when_its_caller_loses_the_role_of_the_page(mounted: Mounts) -> None:
     ran: list[int] = []
     has_run, goes_on = asyncio.Event(), asyncio.Event()
 
@@ -120,11 +122,11 @@ async def test_who_loses_the_role_of_a_page_gets_no_further_step(mounted: Mounts
         ada.http.get(f"{THERE}/gradio_api/queue/data", params={"session_hash": "tab"})
     )
     await has_run.wait()
-    await house.app.revoke_role(Caller.operator(), ada.session.user_id, "analyst")
+    await house.use_cases.revoke_role(Caller.operator(), ada.session.user_id, "analyst")
     goes_on.set()
 
     assert "This needs the role analyst" in (await told).text
-    assert ran == [0, 1, 2]  # The step that was under way.
+    assert ran == [0, 1, 2]  # The last step was already running.
 
 
 def _with_a_route() -> gr.Blocks:
@@ -136,7 +138,7 @@ def _with_a_route() -> gr.Blocks:
     return demo
 
 
-async def test_routes_of_an_app_are_pages_of_their_own(mounted: Mounts) -> None:
+async def test_routes_of_an_app_are_served_with_its_roles_and_policy(mounted: Mounts) -> None:
     page = Page(_with_a_route(), title="Reports", roles={"analyst"})
     house = await mounted(an_app("Home"), others=[page])
     ada, bob = await people(house)
@@ -162,7 +164,7 @@ async def test_routes_of_an_app_are_pages_of_their_own(mounted: Mounts) -> None:
         (f"{THERE}/details/", f"{THERE}/details"),
     ],
 )
-async def test_an_address_typed_a_little_wrong_leads_to_the_page(
+async def test_an_address_with_a_missing_or_extra_slash_is_redirected(
     typed: str, there: str, mounted: Mounts
 ) -> None:
     house = await mounted(an_app("Home"), others=[Page(_with_a_route(), title="Reports")])
@@ -173,7 +175,7 @@ async def test_an_address_typed_a_little_wrong_leads_to_the_page(
     assert (answer.status_code, answer.headers["location"]) == (307, there)
 
 
-async def test_looks_that_the_author_gave_are_those_of_the_page(mounted: Mounts) -> None:
+async def test_the_looks_that_the_author_gives_apply_only_to_that_page(mounted: Mounts) -> None:
     with pytest.warns(UserWarning, match="have been moved"):
         demo = gr.Blocks(css=".mine { color: red }", head="<meta name='mine'>", theme="soft")
     with demo:
@@ -195,10 +197,12 @@ async def test_looks_that_the_author_gave_are_those_of_the_page(mounted: Mounts)
     assert themes[0] != themes[1]
 
 
-async def test_of_two_limits_of_a_file_the_smaller_one_holds(mounted: Mounts) -> None:
+async def test_the_smaller_of_two_upload_limits_applies(mounted: Mounts) -> None:
     demo = an_app()
-    with launches_noted():
-        demo.launch(max_file_size="1kb")
+    launches = Launches("reports.py", Host())
+    begin_to_record(launches)
+    demo.launch(max_file_size="1kb")
+    end_to_record(launches)
     house = await mounted(an_app("Home"), others=[Page(demo, title="Reports")], upload_limit_mb=1)
     ada = await house.signed_in()
 
@@ -212,7 +216,7 @@ async def test_of_two_limits_of_a_file_the_smaller_one_holds(mounted: Mounts) ->
     assert await uploads(5_000, GRADIO) == 200
 
 
-async def test_events_of_a_page_go_to_that_page(mounted: Mounts) -> None:
+async def test_events_of_a_page_are_sent_to_that_page(mounted: Mounts) -> None:
     house = await mounted(an_app("Home"), others=[Page(an_app(), title="Reports")])
     ada = await house.signed_in()
 
@@ -221,3 +225,11 @@ async def test_events_of_a_page_go_to_that_page(mounted: Mounts) -> None:
 
     assert told["output"]["data"] == ["HELLO"]
     assert there.json()["data"] == ["THERE"]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"), [(gr.Blocks, "Blocks"), (lambda: None, "function"), (None, "NoneType")]
+)
+async def test_a_page_of_something_else_than_an_app_is_refused(given: Any, named: str) -> None:
+    with pytest.raises(PageRefused, match=rf"Page\(demo\), not {named}"):
+        Page(given)

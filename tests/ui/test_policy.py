@@ -1,4 +1,4 @@
-"""Which content security policy an app's pages get, and which widening is refused."""
+"""The content security policy of an app's pages, and sources that are refused in it."""
 
 import re
 from base64 import b64encode
@@ -11,10 +11,9 @@ import gradio as gr
 import pytest
 
 from entrypoints.ui import Page, PageRefused
-from entrypoints.ui.policy import (
+from entrypoints.ui.apps.launch_options import note_options
+from entrypoints.ui.delivery.csp import (
     ALWAYS,
-    DRAWN_BY_EVAL,
-    NEEDS,
     NONCE,
     OWN_FILES,
     OWN_SCRIPTS,
@@ -22,7 +21,7 @@ from entrypoints.ui.policy import (
     own_sources,
     policy_of,
 )
-from entrypoints.ui.sdk import visible_to
+from gradioapp import visible_to
 from tests.ui.conftest import GRADIO, Mounts
 
 HOSTILE: Final = "<b>bold</b><script>alert(1)</script>"
@@ -49,7 +48,9 @@ def directives(policy: bytes) -> dict[str, list[str]]:
 
 
 @pytest.mark.asvs("3.4.3")
-async def test_an_app_that_needs_nothing_may_not_evaluate(subtests: pytest.Subtests) -> None:
+async def test_an_app_with_plain_components_may_not_evaluate_scripts(
+    subtests: pytest.Subtests,
+) -> None:
     for component in [
         *(gr.Textbox, gr.Image, gr.Audio, gr.Video, gr.Chatbot, gr.Dataframe, gr.Code, gr.Gallery),
         *(gr.Markdown, gr.MultimodalTextbox, gr.AnnotatedImage, gr.Timer, gr.File, gr.JSON),
@@ -58,11 +59,13 @@ async def test_an_app_that_needs_nothing_may_not_evaluate(subtests: pytest.Subte
             assert sources(blocks(component)) == (OWN_SCRIPTS, NONCE)
 
 
-async def test_a_chat_may_not_evaluate() -> None:
+async def test_a_chat_may_not_evaluate_scripts() -> None:
     assert "'unsafe-eval'" not in sources(gr.ChatInterface(lambda message, history: message))
 
 
-async def test_an_app_with_a_component_that_evaluates_may(subtests: pytest.Subtests) -> None:
+async def test_an_app_with_a_component_that_evaluates_scripts_may_do_so(
+    subtests: pytest.Subtests,
+) -> None:
     evaluating: list[Callable[[], Any]] = [
         *(gr.HTML, lambda: gr.HTML("x", js_on_load=None)),
         *(gr.ImageEditor, gr.Sketchpad, gr.Paint, gr.ImageMask),
@@ -74,22 +77,22 @@ async def test_an_app_with_a_component_that_evaluates_may(subtests: pytest.Subte
             assert "'unsafe-eval'" in sources(blocks(component))
 
 
-async def test_a_model_may_run_webassembly_and_no_more() -> None:
+async def test_a_model_may_run_webassembly_but_no_evaluated_scripts() -> None:
     assert sources(blocks(gr.Model3D))[2:] == ("'wasm-unsafe-eval'",)
 
 
-async def test_a_script_of_an_event_is_evaluated() -> None:
+async def test_an_event_with_a_script_needs_evaluation() -> None:
     with gr.Blocks() as demo:
         gr.Button().click(None, None, gr.Textbox(), js="() => 'x'")
 
     assert "'unsafe-eval'" in sources(demo)
 
 
-async def test_a_flagging_interface_has_such_scripts() -> None:
+async def test_a_flagging_interface_needs_evaluation() -> None:
     assert "'unsafe-eval'" in sources(gr.Interface(str, "text", "text"))
 
 
-async def test_what_is_rendered_later_may_need_what_any_component_needs() -> None:
+async def test_an_app_that_renders_later_may_evaluate_scripts() -> None:
     with gr.Blocks() as rendered:
         gr.render()(gr.Textbox)
     with gr.Blocks() as for_some:
@@ -99,7 +102,7 @@ async def test_what_is_rendered_later_may_need_what_any_component_needs() -> Non
     assert "'unsafe-eval'" in sources(for_some)
 
 
-async def test_whoever_names_the_scripts_of_a_page_decides_what_is_rendered_later() -> None:
+async def test_an_author_who_sets_script_src_decides_for_rendered_components() -> None:
     with gr.Blocks() as rendered:
         gr.render()(gr.Textbox)
 
@@ -107,25 +110,20 @@ async def test_whoever_names_the_scripts_of_a_page_decides_what_is_rendered_late
     assert "'unsafe-eval'" in sources(blocks(gr.HTML), script_src="'self'")
 
 
-@pytest.fixture
-def _altair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "altair.py").write_text("raise RuntimeError('only asked whether it is there')")
+@pytest.mark.parametrize("library", ["altair", "plotly"])
+async def test_a_plot_may_evaluate_scripts_if_a_library_that_needs_it_is_installed(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "'unsafe-eval'" not in sources(blocks(gr.Plot))
+    (tmp_path / f"{library}.py").write_text("raise RuntimeError('only asked whether it is there')")
     monkeypatch.syspath_prepend(tmp_path)
 
-
-@pytest.mark.usefixtures("_altair")
-async def test_a_plot_may_evaluate_where_a_library_is_that_draws_so() -> None:
     assert "'unsafe-eval'" in sources(blocks(gr.Plot))
     assert "'unsafe-eval'" not in sources(blocks(gr.Textbox))
     assert sources(blocks(gr.Plot), script_src="'self'") == (OWN_SCRIPTS, NONCE)
 
 
-async def test_the_table_names_kinds_that_exist() -> None:
-    assert all(issubclass(kind, gr.blocks.Block) for kind in NEEDS)
-    assert DRAWN_BY_EVAL
-
-
-# What an author adds
+# Sources that an author adds
 
 
 async def test_a_page_is_widened_by_one_source_or_several() -> None:
@@ -136,7 +134,7 @@ async def test_a_page_is_widened_by_one_source_or_several() -> None:
     assert several == ("'self'", "https://a.example", "wss://b.example")
 
 
-async def test_nothing_is_not_said_beside_something() -> None:
+async def test_the_source_none_is_dropped_when_another_is_added() -> None:
     shown = sources(
         blocks(), "frame-ancestors", frame_ancestors=["'self'", "https://portal.example.com"]
     )
@@ -148,13 +146,15 @@ async def test_nothing_is_not_said_beside_something() -> None:
     )
 
 
-async def test_what_a_browser_would_take_for_frames_is_for_frames() -> None:
+async def test_child_src_and_default_src_also_apply_to_frames() -> None:
     assert "https://a.example" in sources(blocks(), "frame-src", child_src="https://a.example")
     assert "https://a.example" in sources(blocks(), "frame-src", default_src="https://a.example")
 
 
 @pytest.mark.asvs("3.4.3", "3.2.1")
-async def test_a_policy_names_the_folders_that_scripts_are_in(subtests: pytest.Subtests) -> None:
+async def test_a_policy_names_the_folders_of_scripts_instead_of_self(
+    subtests: pytest.Subtests,
+) -> None:
     for origin, assets in [
         ("https://app.example.org", "https://app.example.org/gradio/a/assets/"),
         ("http://localhost:8080", "http://localhost:8080/gradio/a/assets/"),
@@ -164,13 +164,16 @@ async def test_a_policy_names_the_folders_that_scripts_are_in(subtests: pytest.S
             before, after = policy_of(blocks(), {}, reporting={}).below("/gradio/a").at(origin)
             policy = directives(before + b"x" + after)
 
-            own = [assets, assets.replace("assets", "static")]
+            components = assets.replace("assets", "gradio_api/custom_component")
+            own = [assets, assets.replace("assets", "static"), components]
             assert policy["script-src"] == [*own, "'nonce-x'"]
             assert policy["worker-src"] == [*own, "blob:"]
             assert policy["frame-src"] == [assets.replace("assets", "gradio_api")]
 
 
-async def test_where_no_policy_can_name_the_origin_it_says_self(subtests: pytest.Subtests) -> None:
+async def test_an_origin_that_a_policy_cannot_name_is_written_as_self(
+    subtests: pytest.Subtests,
+) -> None:
     for origin in [
         "http://[::1]:8080",
         "https://my_host",
@@ -185,14 +188,14 @@ async def test_where_no_policy_can_name_the_origin_it_says_self(subtests: pytest
             assert policy["frame-src"] == ["'self'"]
 
 
-async def test_a_path_of_any_letters_is_written_as_a_policy_can_have_it() -> None:
+async def test_a_path_in_a_policy_is_percent_encoded() -> None:
     assert own_sources("https://a.example", "/gráfico", "assets") == (
         "https://a.example/gr%C3%A1fico/assets/"
     )
 
 
 @pytest.mark.asvs("3.4.3")
-async def test_self_is_no_more_for_scripts_than_the_folders_they_are_in() -> None:
+async def test_self_in_script_src_means_only_the_folders_of_scripts() -> None:
     for directive in ("script-src", "worker-src"):
         widened = policy_of(blocks(), {directive: ["'self'", "https://a.example"]}, reporting={})
 
@@ -201,7 +204,7 @@ async def test_self_is_no_more_for_scripts_than_the_folders_they_are_in() -> Non
         assert "https://a.example" in widened.directives[directive]
 
 
-async def test_a_source_that_names_something_is_taken(subtests: pytest.Subtests) -> None:
+async def test_a_source_that_names_a_host_or_a_hash_is_accepted(subtests: pytest.Subtests) -> None:
     for source in [
         *("'unsafe-eval'", "https://cdn.example.com/lib/a.js", "https://*.example.com:8443"),
         *("cdn.example.com", "http://127.0.0.1:9000", "http://localhost:9000", "http://[::1]:1"),
@@ -212,7 +215,7 @@ async def test_a_source_that_names_something_is_taken(subtests: pytest.Subtests)
 
 
 @pytest.mark.asvs("3.4.3")
-async def test_what_would_open_the_page_or_is_no_source_is_refused(
+async def test_a_source_that_is_too_wide_or_invalid_is_refused(
     subtests: pytest.Subtests,
 ) -> None:
     refused: list[tuple[str, Any]] = [
@@ -238,17 +241,19 @@ async def test_what_would_open_the_page_or_is_no_source_is_refused(
             policy_of(blocks(), {directive: source}, reporting={})
 
 
-async def test_a_page_is_refused_by_name_for_its_policy(mounted: Mounts) -> None:
+async def test_a_page_with_a_refused_policy_is_named(mounted: Mounts) -> None:
     page = Page(demo=blocks(), title="Maps", csp={"script-src": "*"})
 
-    with pytest.raises(PageRefused, match=r"csp= of the page 'Maps': '\*' in script-src would let"):
+    with pytest.raises(
+        PageRefused, match=r"csp= of the page 'Maps': '\*' in script-src would allow"
+    ):
         await mounted(blocks(), others=[page])
 
 
-# What leaves
+# Response headers
 
 
-async def test_a_page_says_what_it_may_and_where_to_complain(mounted: Mounts) -> None:
+async def test_a_page_sends_its_policy_and_the_address_for_reports(mounted: Mounts) -> None:
     wide = Page(demo=blocks(gr.HTML), title="Wide", csp={"img-src": "https://images.example.com"})
     ada = await (await mounted(blocks(), others=[wide])).signed_in()
 
@@ -260,13 +265,16 @@ async def test_a_page_says_what_it_may_and_where_to_complain(mounted: Mounts) ->
     assert policy.endswith("; report-uri /csp-reports")
     assert "reporting-endpoints" not in narrow.headers
     policy = widened.headers["content-security-policy"]
-    own = " ".join(f"http://localhost{GRADIO}/wide/{folder}/" for folder in ("assets", "static"))
+    own = " ".join(
+        f"http://localhost{GRADIO}/wide/{folder}/"
+        for folder in ("assets", "static", "gradio_api/custom_component")
+    )
     assert re.search(rf"script-src {own} 'nonce-[\w-]{{43,}}' 'unsafe-eval';", policy)
     assert "img-src 'self' data: blob: https://images.example.com;" in policy
 
 
 @pytest.mark.asvs("3.4.7")
-async def test_over_https_a_page_names_an_endpoint_for_reports(mounted: Mounts) -> None:
+async def test_a_page_over_https_names_an_endpoint_for_reports(mounted: Mounts) -> None:
     house = await mounted(blocks(), public_url="https://localhost")
     ada = await house.signed_in()
     token = ada.http.cookies["gradioapp-session"]
@@ -282,7 +290,7 @@ async def test_over_https_a_page_names_an_endpoint_for_reports(mounted: Mounts) 
 
 
 @pytest.mark.asvs("3.4.6")
-async def test_a_page_that_may_be_framed_says_so_in_one_voice(mounted: Mounts) -> None:
+async def test_a_page_that_may_be_framed_sends_no_x_frame_options(mounted: Mounts) -> None:
     framed = Page(
         demo=blocks(), title="Framed", csp={"frame-ancestors": "https://portal.example.com"}
     )
@@ -300,7 +308,7 @@ async def test_a_page_that_may_be_framed_says_so_in_one_voice(mounted: Mounts) -
 
 
 @pytest.mark.asvs("3.4.3", "1.2.1")
-async def test_a_script_in_what_an_app_shows_gets_no_nonce(mounted: Mounts) -> None:
+async def test_a_script_in_the_values_of_an_app_gets_no_nonce(mounted: Mounts) -> None:
     with gr.Blocks(title=HOSTILE) as demo:
         with pytest.warns(UserWarning, match="script"):
             gr.HTML(HOSTILE)
@@ -319,7 +327,7 @@ async def test_a_script_in_what_an_app_shows_gets_no_nonce(mounted: Mounts) -> N
     assert r"\u003cscript\u003ealert(1)" in page
 
 
-async def test_what_stands_in_the_head_of_an_app_may_run_and_nothing_beside_it(
+async def test_only_scripts_and_styles_in_the_head_of_an_app_are_allowed(
     mounted: Mounts,
 ) -> None:
     head = (
@@ -341,7 +349,7 @@ async def test_what_stands_in_the_head_of_an_app_may_run_and_nothing_beside_it(
     assert r"window.started" in page.text
 
 
-async def test_the_script_of_an_app_is_evaluated_when_it_starts(mounted: Mounts) -> None:
+async def test_an_app_with_a_start_script_may_evaluate_scripts(mounted: Mounts) -> None:
     with pytest.warns(UserWarning, match="js"):
         demo = blocks(js="() => 1")
     ada = await (await mounted(demo)).signed_in()
@@ -350,3 +358,94 @@ async def test_the_script_of_an_app_is_evaluated_when_it_starts(mounted: Mounts)
 
     assert "'unsafe-eval'" in page.headers["content-security-policy"]
     assert (await ada.http.get(f"{GRADIO}/config")).json()["js"] == "() => 1"
+
+
+# What a theme and css= name
+
+BACKGROUND: Final = "https://pictures.example.com/back ground.jpg?size=1"
+CSS: Final = """
+/* url(https://comment.example.com/x.png) */
+@import url('https://fonts.googleapis.com/css2?family=Lora:wght@400;600&display=swap');
+@import "https://styles.example.com/more.css";
+@font-face { font-family: Own; src: url("https://files.example.com/own.woff2") format("woff2"), url(own.woff2); }
+body { background: url(//img.example.com/a.png); cursor: url('data:image/png;base64,AA') }
+"""
+
+
+async def policy_at(mounted: Mounts, **options: Any) -> dict[str, Any]:
+    """Return the policy of an app that is launched with these options."""
+    demo = blocks()
+    note_options(demo, options, of=gr.Blocks.launch)
+    ada = await (await mounted(demo)).signed_in()
+    page = await ada.http.get(f"{GRADIO}/")
+    return directives(page.headers["content-security-policy"].encode())
+
+
+async def test_the_google_fonts_of_a_theme_are_allowed_and_nothing_wider(mounted: Mounts) -> None:
+    google = gr.themes.GoogleFont("Pacifico")
+    plain = await policy_at(mounted)
+
+    policy = await policy_at(
+        mounted, theme=gr.themes.Soft(font=[google, "Arial"], font_mono=[google])
+    )
+
+    added = {name: set(found) - set(plain[name]) for name, found in policy.items()}
+    assert {name: found for name, found in added.items() if found and name != "script-src"} == {
+        "style-src": {"https://fonts.googleapis.com/css2"},
+        "font-src": {"https://fonts.gstatic.com"},
+    }
+
+
+async def test_a_theme_whose_fonts_gradio_brings_adds_nothing(mounted: Mounts) -> None:
+    lora = gr.themes.GoogleFont("Lora")
+
+    policy = await policy_at(mounted, theme=gr.themes.Default(font=[lora]))
+
+    assert policy["style-src"] == ["'self'", "'unsafe-inline'"]
+    assert policy["font-src"] == ["'self'", "data:"]
+
+
+async def test_the_pictures_and_fonts_that_a_theme_and_css_name_are_allowed(
+    mounted: Mounts,
+) -> None:
+    theme = gr.themes.Default().set(body_background_fill=f"url('{BACKGROUND}')")
+
+    policy = await policy_at(mounted, theme=theme, css=CSS)
+
+    assert policy["img-src"][3:] == [
+        "https://pictures.example.com/back%20ground.jpg",
+        "img.example.com/a.png",
+    ]
+    assert policy["style-src"][2:] == [
+        "https://fonts.googleapis.com/css2",
+        "https://styles.example.com/more.css",
+    ]
+    assert policy["font-src"][2:] == [
+        "https://fonts.gstatic.com",
+        "https://files.example.com/own.woff2",
+    ]
+
+
+async def test_google_fonts_in_the_head_are_allowed_with_their_files(mounted: Mounts) -> None:
+    link = "<link rel='stylesheet' href='https://fonts.googleapis.com/css?family=Pacifico'>"
+
+    policy = await policy_at(mounted, head=link)
+
+    assert policy["style-src"][2:] == ["https://fonts.googleapis.com/css"]
+    assert policy["font-src"][2:] == ["https://fonts.gstatic.com"]
+
+
+async def test_an_address_of_a_theme_that_stays_blocked_is_one_line_at_start(
+    mounted: Mounts, lines: list[Any]
+) -> None:
+    theme = gr.themes.Default().set(
+        body_background_fill="url('http://plain.example.com/a.jpg')",
+        body_background_fill_dark="url('http://plain.example.com/a.jpg')",
+    )
+
+    policy = await policy_at(mounted, theme=theme)
+
+    assert "plain.example.com" not in str(policy)
+    [line] = [line for line in lines if line["event"].startswith("page names what its content")]
+    assert (line["directive"], line["source"]) == ("img-src", "http://plain.example.com/a.jpg")
+    assert line["why"].startswith("is unencrypted; write https://")

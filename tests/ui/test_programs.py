@@ -1,4 +1,4 @@
-"""Programs with an access token: Gradio's own client over the network, and what their callbacks keep."""
+"""Programs with an access token: Gradio's own client over the network, and the session data of their callbacks."""
 
 import asyncio
 import shutil
@@ -19,15 +19,15 @@ from gradio_client.exceptions import AuthenticationError  # type: ignore[import-
 
 from domain.model.caller import Caller
 from domain.model.session import SessionId
-from domain.services.tokens import Made
-from entrypoints.ui.sdk import current_session, current_user, requires
+from domain.services.access_tokens import Made
+from gradioapp import current_session, current_user, requires
 from tests.ui.attacks import fetches
 from tests.ui.conftest import House, Mounts, completed
 
 Answer = TypeVar("Answer")
 
 PATIENCE: Final = 30
-"""Seconds, for whatever a client does."""
+"""Seconds, for each action of a client."""
 
 
 def app_of(folder: Path) -> gr.Blocks:
@@ -94,7 +94,7 @@ async def served(house: House) -> AsyncIterator[str]:
 
 
 async def apart(fn: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
-    """In a thread, and not for ever."""
+    """Run the function in a thread, with a time limit."""
     return await asyncio.wait_for(asyncio.to_thread(fn, *args, **kwargs), PATIENCE)
 
 
@@ -104,7 +104,8 @@ def has_said(job: Any, steps: int) -> None:
 
 
 def failure_of(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Exception:
-    """Caught in the thread: a CancelledError of a client would cancel the test."""
+    """Return the error that the function raises. Catch it in the thread, because a client's
+    CancelledError would cancel the test."""
     try:
         answered = fn(*args, **kwargs)
     except Exception as error:
@@ -132,7 +133,7 @@ async def house(mounted: Mounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.server
-async def test_gradios_client_with_a_token_is_its_owner(house: House, tmp_path: Path) -> None:
+async def test_gradios_client_with_a_token_acts_as_its_owner(house: House, tmp_path: Path) -> None:
     whole, part = await house.makes_token(), await house.makes_token(roles=["analyst"])
     (tmp_path / "in.txt").write_text("sent")
 
@@ -178,7 +179,7 @@ async def test_gradios_client_with_a_token_is_its_owner(house: House, tmp_path: 
 
 
 @pytest.mark.server
-async def test_a_token_that_does_not_hold_gets_no_client(house: House, tmp_path: Path) -> None:
+async def test_a_client_with_an_expired_token_is_refused(house: House, tmp_path: Path) -> None:
     made = await house.makes_token(days=1)
     house.passes(days=1)
 
@@ -190,7 +191,7 @@ async def test_a_token_that_does_not_hold_gets_no_client(house: House, tmp_path:
 @pytest.mark.server
 async def test_a_stream_ends_when_its_token_is_revoked(house: House, tmp_path: Path) -> None:
     made = await house.makes_token()
-    me = await house.app.recognise(
+    me = await house.use_cases.recognise(
         (await house.signed_in()).http.cookies["gradioapp-session"], activity=False
     )
 
@@ -199,7 +200,7 @@ async def test_a_stream_ends_when_its_token_is_revoked(house: House, tmp_path: P
         job = await apart(client.submit, 10_000, api_name="/steps")
         await apart(has_said, job, 3)
 
-        await house.app.revoke_token(me.caller, made.token.id)
+        await house.use_cases.revoke_token(me.caller, made.token.id)
         revoked_at = monotonic()
         ended = await apart(failure_of, job.result, timeout=PATIENCE)
         took = monotonic() - revoked_at
@@ -216,7 +217,7 @@ async def test_events_of_a_program_are_refused_once_the_account_is_disabled(hous
     program = house.program(await house.makes_token("bob@example.org"))
     assert await program.gets("who") == "bob@example.org  1"
 
-    await house.app.disable_user(Caller.operator(), user.id)
+    await house.use_cases.disable_user(Caller.operator(), user.id)
 
     answer = await program.http.post(
         "/gradio/gradio_api/queue/join", json={"data": [], "fn_index": 0, "session_hash": "t"}
@@ -225,18 +226,18 @@ async def test_events_of_a_program_are_refused_once_the_account_is_disabled(hous
     assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
-async def test_a_role_taken_away_is_taken_from_the_token_at_once(house: House) -> None:
+async def test_a_revoked_role_is_revoked_from_the_token_at_once(house: House) -> None:
     user = await house.has("bob@example.org", "Bob", "analyst", "trainer")
     program = house.program(await house.makes_token("bob@example.org"))
     before = await program.gets("who")
 
-    await house.app.revoke_role(Caller.operator(), user.id, "trainer")
+    await house.use_cases.revoke_role(Caller.operator(), user.id, "trainer")
 
     assert before == "bob@example.org analyst,trainer 1"
     assert await program.gets("who") == "bob@example.org analyst 2"
 
 
-async def test_a_callback_for_a_role_that_the_token_leaves_out_is_refused(house: House) -> None:
+async def test_a_callback_that_needs_a_role_outside_of_the_token_is_refused(house: House) -> None:
     program = house.program(await house.makes_token(roles=["analyst"]))
 
     last = completed(await program.runs("retrain"))
@@ -245,7 +246,7 @@ async def test_a_callback_for_a_role_that_the_token_leaves_out_is_refused(house:
     assert "role admin" in last["output"]["error"]
 
 
-async def test_what_a_callback_keeps_is_the_tokens_own_and_goes_with_it(house: House) -> None:
+async def test_session_data_of_a_token_is_its_own_and_is_removed_with_it(house: House) -> None:
     made, other = await house.makes_token(), await house.makes_token()
     browser = await house.signed_in()
     program = house.program(made)
@@ -253,17 +254,17 @@ async def test_what_a_callback_keeps_is_the_tokens_own_and_goes_with_it(house: H
     seen = [await program.gets("who") for _ in range(3)]
     of_other = await house.program(other).gets("who")
     of_browser = await browser.gets("who")
-    me = await house.app.recognise(browser.http.cookies["gradioapp-session"], activity=False)
+    me = await house.use_cases.recognise(browser.http.cookies["gradioapp-session"], activity=False)
     kept = house.container.store().tables.token_data
     assert made.token.id in kept
-    await house.app.revoke_token(me.caller, made.token.id)
+    await house.use_cases.revoke_token(me.caller, made.token.id)
 
     assert [text[-1] for text in seen] == ["1", "2", "3"]
     assert of_other[-1] == of_browser[-1] == "1"
     assert set(house.container.store().tables.token_data) == {other.token.id}
 
 
-async def test_tabs_and_events_of_a_token_are_its_own_and_files_its_accounts(
+async def test_a_token_has_its_own_tabs_and_events_and_shares_its_accounts_files(
     house: House, tmp_path: Path
 ) -> None:
     program = house.program(await house.makes_token())
@@ -284,33 +285,33 @@ async def test_tabs_and_events_of_a_token_are_its_own_and_files_its_accounts(
     assert (await fetches(bob, path)).status_code == 404
 
 
-async def test_what_gradio_keeps_for_a_token_is_forgotten_when_it_has_ended(house: House) -> None:
+async def test_tabs_of_a_revoked_token_are_forgotten(house: House) -> None:
     made, revoked = await house.makes_token(), await house.makes_token()
     for one in (made, revoked):
         await house.program(one).gets("who")
     await settled(house)
-    me = await house.app.recognise(
+    me = await house.use_cases.recognise(
         (await house.signed_in()).http.cookies["gradioapp-session"], activity=False
     )
-    await house.app.revoke_token(me.caller, revoked.token.id)
+    await house.use_cases.revoke_token(me.caller, revoked.token.id)
 
-    logins = house.pages.logins
-    before = set(logins.sessions())
-    await logins.forget(await house.app.ended_sessions(logins.sessions()))
+    accounts = house.pages.accounts
+    before = set(accounts.sessions())
+    await accounts.forget(await house.use_cases.ended_sessions(accounts.sessions()))
 
     assert before >= {SessionId(made.token.id), SessionId(revoked.token.id)}
-    assert set(logins.sessions()) == before - {SessionId(revoked.token.id)}
+    assert set(accounts.sessions()) == before - {SessionId(revoked.token.id)}
 
 
 async def settled(house: House) -> None:
-    """Once Gradio has put away its events: it tells of their end before."""
+    """Return once Gradio has removed its events, which it does after it has reported their end."""
     queue: Any = house.demo._queue
     async with asyncio.timeout(PATIENCE):
         while queue.event_ids_to_events:  # noqa: ASYNC110 -- Gradio has no event to wait for.
             await asyncio.sleep(0.005)
 
 
-async def test_a_running_event_of_a_token_keeps_nobody_awake(house: House) -> None:
+async def test_a_running_event_of_a_token_keeps_no_session_awake(house: House) -> None:
     program = house.program(await house.makes_token())
     running: list[Any] = []
     process = house.demo.fns[0].fn

@@ -1,4 +1,4 @@
-"""A callback sends the browser elsewhere, and only where a browser may be sent."""
+"""A callback redirects the browser, but only to safe addresses."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from entrypoints.ui.sdk import redirect
+from gradioapp import redirect
 from tests.ui.conftest import GRADIO, Mounts, completed
 
 
@@ -22,7 +22,7 @@ def go(url: str) -> str:
     return "done"
 
 
-async def test_the_address_travels_beside_the_outputs(
+async def test_the_redirect_is_sent_next_to_the_outputs(
     mounted: Mounts, subtests: pytest.Subtests
 ) -> None:
     house = await mounted(an_app(go))
@@ -37,7 +37,7 @@ async def test_the_address_travels_beside_the_outputs(
             assert direct.json()["gradioapp_goes_to"] == url
 
 
-async def test_a_step_sends_once_and_the_others_do_not(mounted: Mounts) -> None:
+async def test_only_the_step_that_redirects_sends_the_redirect(mounted: Mounts) -> None:
     async def fn(url: str) -> AsyncIterator[str]:
         yield "before"
         redirect(url)
@@ -51,18 +51,25 @@ async def test_a_step_sends_once_and_the_others_do_not(mounted: Mounts) -> None:
     assert [m["output"].get("gradioapp_goes_to") for m in told] == [None, "/gradio/", None, None]
 
 
-async def test_a_callback_that_raises_sends_nobody(mounted: Mounts) -> None:
+async def test_a_callback_that_raises_sends_no_redirect(mounted: Mounts) -> None:
+    has_redirected: list[str] = []
+
     def fn(url: str) -> None:
         redirect(url)
+        has_redirected.append(url)
         raise ValueError
 
     ada = await (await mounted(an_app(fn))).signed_in()
 
-    assert "goes_to" not in str(await ada.runs("fn", "/gradio/"))
+    told = await ada.runs("fn", "/gradio/")
+
+    assert has_redirected == ["/gradio/"]
+    assert not completed(told)["success"]
+    assert "goes_to" not in str(told)
 
 
 @pytest.mark.asvs("3.7.2")
-async def test_an_address_that_is_not_safe_is_refused_at_its_line(
+async def test_an_unsafe_address_is_refused_at_the_line_that_redirects(
     mounted: Mounts, subtests: pytest.Subtests
 ) -> None:
     reached: list[str] = []

@@ -1,4 +1,4 @@
-"""What somebody has put into a component is there again after a reload."""
+"""The value of a remembered component is restored after a reload."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from entrypoints.ui import Page
-from entrypoints.ui.sdk import remember
+from gradioapp import remember
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
 
 API: Final = f"{GRADIO}/gradio_api"
@@ -31,7 +31,7 @@ async def runs(browser: Browser, name: str, *data: Any) -> Any:
 
 
 async def opens(browser: Browser) -> Any:
-    """What the component shows once the page has loaded."""
+    """Return the value that the component shows once the page has loaded."""
     [value] = await runs(browser, "restore")
     return value
 
@@ -65,7 +65,7 @@ COMPONENTS: Final[list[tuple[Callable[[], Any], Any]]] = [
 
 
 @pytest.mark.parametrize(("component", "value"), COMPONENTS)
-async def test_a_value_is_there_again_for_its_account_and_nobody_else(
+async def test_a_value_is_restored_only_for_its_account(
     mounted: Mounts, component: Callable[[], Any], value: Any
 ) -> None:
     house = await mounted(an_app(component))
@@ -79,7 +79,7 @@ async def test_a_value_is_there_again_for_its_account_and_nobody_else(
     assert await opens(bob) == NOTHING
 
 
-async def test_a_value_of_the_session_ends_with_it(mounted: Mounts) -> None:
+async def test_a_value_of_the_session_ends_with_the_session(mounted: Mounts) -> None:
     house = await mounted(an_app(lambda: gr.Textbox(label="It"), scope="session"))
     laptop, phone = await house.signed_in(), await house.signed_in()
 
@@ -90,7 +90,7 @@ async def test_a_value_of_the_session_ends_with_it(mounted: Mounts) -> None:
     assert await house.kept(laptop) == {"remember:/gradio:It": "hello"}
 
 
-async def test_two_apps_keep_components_of_one_name_apart(mounted: Mounts) -> None:
+async def test_components_with_one_name_in_two_apps_are_kept_apart(mounted: Mounts) -> None:
     def box() -> Any:
         return gr.Textbox(label="It")
 
@@ -107,7 +107,7 @@ async def test_two_apps_keep_components_of_one_name_apart(mounted: Mounts) -> No
     assert told.json()["data"] == [NOTHING]
 
 
-async def test_a_message_with_a_file_is_not_kept_and_says_so(mounted: Mounts) -> None:
+async def test_a_message_with_a_file_is_not_kept(mounted: Mounts) -> None:
     house = await mounted(an_app(lambda: gr.MultimodalTextbox(label="It")))
     ada = await house.signed_in()
     sent = await ada.http.post(f"{API}/upload", files={"files": ("note.txt", b"hi")})
@@ -119,7 +119,7 @@ async def test_a_message_with_a_file_is_not_kept_and_says_so(mounted: Mounts) ->
     assert await opens(ada) == NOTHING
 
 
-async def test_a_component_that_cannot_be_remembered_says_why() -> None:
+async def test_a_component_that_cannot_be_remembered_is_refused_with_the_reason() -> None:
     with gr.Blocks():
         with pytest.raises(ValueError, match="is a file"):
             remember(gr.Image(label="Picture"))
@@ -133,10 +133,33 @@ async def test_a_component_that_cannot_be_remembered_says_why() -> None:
         remember(gr.Textbox(label="Name"))
 
 
-async def test_what_is_remembered_is_not_in_the_description(mounted: Mounts) -> None:
+async def test_remembered_components_are_left_out_of_the_description(mounted: Mounts) -> None:
     house = await mounted(an_app(lambda: gr.Textbox(label="It")))
     ada = await house.signed_in()
 
     info = (await ada.http.get(f"{API}/info")).json()
 
     assert info["named_endpoints"] == {}
+
+
+async def test_several_components_are_remembered_by_one_call(mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        remember(gr.Textbox(label="One"), gr.Number(label="Two"))
+    ada = await (await mounted(demo)).signed_in()
+    saves = [number for number, fn in demo.fns.items() if fn.name == "save"]
+    restores = [number for number, fn in demo.fns.items() if fn.name == "restore"]
+
+    async def at(number: int, *data: Any) -> Any:
+        body = {"data": data, "fn_index": number, "session_hash": "tab"}
+        await ada.http.post(f"{API}/queue/join", json=body)
+        return completed(await ada.told("tab"))["output"]["data"]
+
+    for number, value in zip(saves, ("a", 2), strict=True):
+        await at(number, value)
+
+    assert [await at(number) for number in restores] == [["a"], [2]]
+
+
+async def test_one_key_for_several_components_is_refused() -> None:
+    with gr.Blocks(), pytest.raises(ValueError, match="Call remember\\(\\) once for each"):
+        remember(gr.Textbox(label="One"), gr.Textbox(label="Two"), key="both")

@@ -1,4 +1,4 @@
-"""What only some may use is refused to others whichever way they ask, and is not there for them."""
+"""Functions for a role are refused to callers without the role on every way, and are hidden from them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import RoleInvalid
 from domain.model.caller import Caller
-from entrypoints.ui.sdk import User, current_user, injected, requires, visible_to
+from gradioapp import User, current_user, injected, requires, visible_to
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed, steps
 
 API: Final = f"{GRADIO}/gradio_api"
@@ -25,16 +25,16 @@ def an_app(fn: Callable[..., Any], **event: Any) -> gr.Blocks:
 
 
 async def people(house: House, role: str = "trainer") -> tuple[Browser, Browser]:
-    """Ada has the role, Bob has not."""
+    """Return Ada, who has the role, and Bob, who does not."""
     ada, bob = await house.signed_in(ADA), await house.signed_in(BOB)
     assert ada.session is not None
-    await house.app.grant_role(Caller.operator(), ada.session.user_id, role)
+    await house.use_cases.grant_role(Caller.operator(), ada.session.user_id, role)
     return ada, bob
 
 
 async def loses(house: House, browser: Browser, role: str = "trainer") -> None:
     assert browser.session is not None
-    await house.app.revoke_role(Caller.operator(), browser.session.user_id, role)
+    await house.use_cases.revoke_role(Caller.operator(), browser.session.user_id, role)
 
 
 def sync(*, user: User = injected) -> str:
@@ -55,7 +55,7 @@ async def async_generator(*, user: User = injected) -> AsyncIterator[str]:
 
 @pytest.mark.asvs("8.2.1", "8.3.1")
 @pytest.mark.parametrize("fn", [sync, coroutine, generator, async_generator])
-async def test_who_has_not_the_role_is_refused_whichever_way_they_ask(
+async def test_a_caller_without_the_role_is_refused_on_every_way_to_call(
     mounted: Mounts, lines: list[dict[str, Any]], fn: Callable[..., Any]
 ) -> None:
     reached: list[str] = []
@@ -89,13 +89,13 @@ async def test_who_has_not_the_role_is_refused_whichever_way_they_ask(
     }
 
 
-async def test_one_of_several_roles_is_enough_and_all_of_several_words_are_needed(
+async def test_one_role_of_a_decorator_is_enough_and_every_decorator_applies(
     mounted: Mounts,
 ) -> None:
     house = await mounted(an_app(requires("boss")(requires("trainer", "boss")(sync))))
     ada, bob = await people(house)
     assert bob.session is not None
-    await house.app.grant_role(Caller.operator(), bob.session.user_id, "boss")
+    await house.use_cases.grant_role(Caller.operator(), bob.session.user_id, "boss")
 
     assert not completed(await ada.runs("fn"))["success"]
     assert await bob.gets("fn") == f"done by {BOB}"
@@ -103,7 +103,9 @@ async def test_one_of_several_roles_is_enough_and_all_of_several_words_are_neede
 
 @pytest.mark.asvs("8.3.2")
 @pytest.mark.parametrize("is_async", [True, False])
-async def test_who_loses_the_role_gets_no_further_step(mounted: Mounts, *, is_async: bool) -> None:
+async def test_a_generator_stops_when_its_caller_loses_the_role(
+    mounted: Mounts, *, is_async: bool
+) -> None:
     reached: list[int] = []
     loop = asyncio.get_running_loop()
 
@@ -131,7 +133,7 @@ async def test_who_loses_the_role_gets_no_further_step(mounted: Mounts, *, is_as
     assert "This needs the role trainer" in completed(told)["output"]["error"]
 
 
-async def test_what_is_refused_is_not_described(mounted: Mounts) -> None:
+async def test_a_function_that_the_caller_may_not_call_is_not_described(mounted: Mounts) -> None:
     house = await mounted(an_app(requires("trainer")(sync)))
     ada, bob = await people(house)
 
@@ -148,7 +150,7 @@ async def test_what_is_refused_is_not_described(mounted: Mounts) -> None:
     assert in_page[0].count("</script>") == in_page[1].count("</script>")
 
 
-def test_a_word_without_a_role_or_with_no_role_says_so() -> None:
+def test_requires_and_visible_to_refuse_missing_and_invalid_roles() -> None:
     with pytest.raises(TypeError, match=r'requires\("admin"\)'):
         requires()
     with pytest.raises(TypeError, match=r'visible_to\("admin"\)'):
@@ -157,12 +159,12 @@ def test_a_word_without_a_role_or_with_no_role_says_so() -> None:
         requires("No Role")
 
 
-async def test_a_batch_cannot_ask_for_a_role(mounted: Mounts) -> None:
+async def test_a_batch_with_a_required_role_is_refused(mounted: Mounts) -> None:
     with pytest.raises(Exception, match="is a batch=True event that takes a role"):
         await mounted(an_app(requires("trainer")(list), batch=True))
 
 
-# What is there for some
+# Components for a role
 
 
 def a_page_with_tools(reached: list[str]) -> gr.Blocks:
@@ -184,7 +186,7 @@ def a_page_with_tools(reached: list[str]) -> gr.Blocks:
 
 
 async def shown(browser: Browser, tab: str) -> dict[str, Any]:
-    """What the page builds for who opens it."""
+    """Return the result of building the page for this browser."""
     number = next(n for n, fn in browser.demo.fns.items() if fn.renderable)
     return await posts(browser, number, tab)
 
@@ -197,7 +199,9 @@ async def posts(browser: Browser, number: int, tab: str) -> dict[str, Any]:
 
 
 @pytest.mark.asvs("8.2.1", "8.2.3")
-async def test_what_is_built_for_a_role_is_there_for_nobody_else(mounted: Mounts) -> None:
+async def test_components_for_a_role_are_built_only_for_callers_with_the_role(
+    mounted: Mounts,
+) -> None:
     reached: list[str] = []
     house = await mounted(a_page_with_tools(reached))
     ada, bob = await people(house)
@@ -215,7 +219,9 @@ async def test_what_is_built_for_a_role_is_there_for_nobody_else(mounted: Mounts
 
 
 @pytest.mark.asvs("8.2.1", "8.3.1")
-async def test_what_was_built_for_somebody_else_cannot_be_called(mounted: Mounts) -> None:
+async def test_an_event_that_was_built_for_another_account_cannot_be_called(
+    mounted: Mounts,
+) -> None:
     reached: list[str] = []
     house = await mounted(a_page_with_tools(reached))
     ada, bob = await people(house)
@@ -237,7 +243,9 @@ async def test_what_was_built_for_somebody_else_cannot_be_called(mounted: Mounts
 
 
 @pytest.mark.asvs("8.3.2")
-async def test_what_a_tab_still_has_is_refused_once_the_role_is_gone(mounted: Mounts) -> None:
+async def test_an_event_that_a_tab_still_shows_is_refused_once_the_role_is_gone(
+    mounted: Mounts,
+) -> None:
     reached: list[str] = []
     house = await mounted(a_page_with_tools(reached))
     ada, _ = await people(house)
@@ -250,7 +258,7 @@ async def test_what_a_tab_still_has_is_refused_once_the_role_is_gone(mounted: Mo
     assert reached == []
 
 
-async def test_what_is_built_inside_of_what_is_built_for_a_role_is_gone_with_it_too(
+async def test_events_nested_in_components_for_a_role_are_refused_once_the_role_is_gone(
     mounted: Mounts,
 ) -> None:
     reached: list[str] = []
@@ -273,3 +281,11 @@ async def test_what_is_built_inside_of_what_is_built_for_a_role_is_gone_with_it_
 
     assert not (await posts(ada, number, "tab"))["success"]
     assert reached == ["deep"]
+
+
+@pytest.mark.parametrize("word", [requires, visible_to])
+async def test_a_word_without_parentheses_is_refused_with_the_right_form(word: Any) -> None:
+    def retrain() -> None: ...
+
+    with pytest.raises(TypeError, match=rf'{word.__name__}\("admin"\)'):
+        word(retrain)

@@ -1,4 +1,4 @@
-"""What a JSON text holds, counted before anybody parses it."""
+"""The values of a JSON text are counted before it is parsed."""
 
 import json
 from typing import Any, Final
@@ -6,8 +6,8 @@ from typing import Any, Final
 import pytest
 from starlette.exceptions import HTTPException
 
-from entrypoints.ui.caps import DEEPEST, NODES
-from entrypoints.ui.scan import Scan
+from entrypoints.ui.limits import DEEPEST, NODES
+from entrypoints.ui.wire.json_scan import Scan
 
 TEXTS: Final = (
     "{}",
@@ -24,7 +24,7 @@ TEXTS: Final = (
 
 
 def counted(value: Any) -> int:
-    """Values and names, and one more for an empty list or object."""
+    """Return the number of values and names, plus one for each empty list or object."""
     if isinstance(value, dict):
         return 1 + (sum(1 + counted(item) for item in value.values()) or 1)
     if isinstance(value, list):
@@ -41,7 +41,7 @@ def read(text: str | bytes, step: int = 10**6) -> Scan:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_values_and_names_are_counted_wherever_the_parts_break(text: str) -> None:
+def test_values_and_names_are_counted_wherever_the_chunks_break(text: str) -> None:
     expected = counted(json.loads(text))
 
     for step in range(1, len(text.encode()) + 1):
@@ -49,7 +49,7 @@ def test_values_and_names_are_counted_wherever_the_parts_break(text: str) -> Non
 
 
 @pytest.mark.asvs("15.2.2")
-def test_more_values_than_allowed_are_refused_and_no_fewer() -> None:
+def test_only_more_values_than_the_limit_are_refused() -> None:
     for enough, too_many in (
         ("[" + "0," * (NODES - 2) + "0]", "[" + "0," * (NODES - 1) + "0]"),
         ("[" + "[]," * (NODES // 2 - 1) + "0]", "[" + "[]," * (NODES // 2) + "0]"),
@@ -64,7 +64,7 @@ def test_more_values_than_allowed_are_refused_and_no_fewer() -> None:
 
 @pytest.mark.asvs("15.2.2")
 @pytest.mark.parametrize("step", [1, 7, 65536])
-def test_a_deeper_text_than_allowed_is_refused_and_no_flatter(step: int) -> None:
+def test_only_a_text_deeper_than_the_limit_is_refused(step: int) -> None:
     for begin, end, times in (
         ("[", "]", DEEPEST),
         ('{"a":', "}", DEEPEST),
@@ -79,13 +79,13 @@ def test_a_deeper_text_than_allowed_is_refused_and_no_flatter(step: int) -> None
         assert f"{DEEPEST} levels" in refused.value.detail
 
 
-def test_nothing_inside_of_a_string_counts() -> None:
+def test_nothing_inside_a_string_counts() -> None:
     text = json.dumps(["[,]{:}" * 200_000, '\\"[' * 100_000, "\\" * 100_001])
 
     assert read(text, 65536).nodes == 4
 
 
-def test_a_text_that_is_too_much_is_refused_at_its_first_part_that_is() -> None:
+def test_an_excessive_text_is_refused_at_the_first_chunk_beyond_the_limit() -> None:
     scan, part = Scan(), b"[]," * 1000
     for _ in range(NODES // 2000 - 1):
         scan.read(part)

@@ -1,4 +1,4 @@
-"""A function that a component's own code calls has its caller too, and what it changes is kept."""
+"""A function that a component's own script calls knows its caller, and its changes are kept."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -9,7 +9,8 @@ import pytest
 
 from domain.model.caller import Caller
 from entrypoints.ui import PageRefused
-from entrypoints.ui.sdk import State, User, current_session, current_user, injected, visible_to
+from gradioapp import State, User, current_session, current_user, injected, visible_to
+from tests.ui.attacks import uploads
 from tests.ui.conftest import GRADIO, Browser, Mounts, completed
 
 ADA: Final = "ada@example.org"
@@ -32,7 +33,7 @@ def number_of(demo: gr.Blocks) -> int:
     return next(n for n, block in demo.blocks.items() if isinstance(block, gr.HTML))
 
 
-async def test_it_knows_its_caller(mounted: Mounts) -> None:
+async def test_a_server_function_knows_its_caller(mounted: Mounts) -> None:
     def fn(data: list[str], *, user: User = injected) -> str:
         return f"{data[0]} of {user.email} and {current_user().email}"
 
@@ -44,7 +45,7 @@ async def test_it_knows_its_caller(mounted: Mounts) -> None:
     assert (await asks(bob, number_of(demo), "x")).json() == f"x of {BOB} and {BOB}"
 
 
-async def test_what_it_sets_is_kept(mounted: Mounts) -> None:
+async def test_the_changes_of_a_server_function_are_kept(mounted: Mounts) -> None:
     async def fn(data: list[str], *, state: State = injected) -> list[Any]:
         state["said"] = [*state.get("said", []), *data]
         current_session().data["last"] = data[0]
@@ -60,7 +61,7 @@ async def test_what_it_sets_is_kept(mounted: Mounts) -> None:
     assert await house.kept(laptop) == {"last": "one"}
 
 
-async def test_nothing_is_kept_of_one_that_raises(mounted: Mounts) -> None:
+async def test_a_server_function_that_raises_keeps_no_changes(mounted: Mounts) -> None:
     def fn(data: list[str], *, state: State = injected) -> None:
         state["said"] = data
         current_session().data["last"] = data[0]
@@ -73,11 +74,15 @@ async def test_nothing_is_kept_of_one_that_raises(mounted: Mounts) -> None:
     assert (await asks(ada, number_of(demo), "one")).status_code == 400
 
     assert await house.kept(ada) == {}
-    signed_in = await house.app.recognise(ada.http.cookies["gradioapp-session"], activity=False)
-    assert await house.app.read_account_state(signed_in.caller) == {}
+    signed_in = await house.use_cases.recognise(
+        ada.http.cookies["gradioapp-session"], activity=False
+    )
+    assert await house.use_cases.read_account_state(signed_in.caller) == {}
 
 
-async def test_of_what_was_built_for_a_role_it_is_gone_with_the_role(mounted: Mounts) -> None:
+async def test_a_server_function_built_for_a_role_is_refused_once_the_role_is_gone(
+    mounted: Mounts,
+) -> None:
     reached: list[str] = []
 
     def fn(_: list[str]) -> str:
@@ -93,7 +98,7 @@ async def test_of_what_was_built_for_a_role_it_is_gone_with_the_role(mounted: Mo
 
     house = await mounted(demo)
     user = await house.has(ADA)
-    await house.app.grant_role(Caller.operator(), user.id, "trainer")
+    await house.use_cases.grant_role(Caller.operator(), user.id, "trainer")
     ada = await house.signed_in()
     building = next(n for n, fn in demo.fns.items() if fn.renderable)
     body = {"data": [], "fn_index": building, "session_hash": "tab"}
@@ -102,7 +107,7 @@ async def test_of_what_was_built_for_a_role_it_is_gone_with_the_role(mounted: Mo
     number = next(c["id"] for c in shown if c["type"] == "html")
     assert (await asks(ada, number)).json() == "done"
 
-    await house.app.revoke_role(Caller.operator(), user.id, "trainer")
+    await house.use_cases.revoke_role(Caller.operator(), user.id, "trainer")
 
     assert (await asks(ada, number)).status_code == 403
     assert reached == [ADA]
@@ -114,3 +119,21 @@ async def test_a_type_that_cannot_be_injected_is_refused_at_the_mount(mounted: M
 
     with pytest.raises(PageRefused, match="user of fn is injected"):
         await mounted(an_app(fn))
+
+
+async def test_a_list_of_files_names_them_without_any_path(mounted: Mounts) -> None:
+    reached: list[Any] = []
+
+    def fn(data: Any) -> str:
+        reached.append(data)
+        return "done"
+
+    demo = an_app(fn)
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(), await house.signed_in(BOB)
+    own, of_bob = await uploads(ada, b"a", "a.txt"), await uploads(bob, b"b", "b.txt")
+
+    answers = [await asks(ada, number_of(demo), {"files": [file]}) for file in (own, of_bob)]
+
+    assert [answer.status_code for answer in answers] == [200, 400]
+    assert reached == [[{"files": [own]}]]

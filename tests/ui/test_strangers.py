@@ -1,4 +1,4 @@
-"""Who is not signed in cannot tell which pages there are."""
+"""Anonymous callers cannot tell which pages exist."""
 
 import re
 from collections.abc import Iterator
@@ -11,11 +11,12 @@ import pytest
 
 from entrypoints.ui import Page
 from tests.ui.conftest import GRADIO, House, Mounts
-from tests.ui.test_guard import JUDGEMENTS, NOT_EVEN_THERE, sample
+from tests.ui.test_addresses import JUDGEMENTS, NOT_EVEN_THERE, sample
 
 THERE: Final = "zq-page"
 INVENTED: Final = ("zq-none", "q-z-q-z", "Zq_b.c9", "assetzq")
-"""As long as the name of the page that is there, so that nothing else tells them apart; the third no page can have."""
+"""Names of the same length as the existing page's name, so that nothing else tells them apart. No
+page can have the third."""
 MORE: Final = (
     *("", "/", "/second", "/second/", "/third", "/admin/x", "/gradio_api/mcp/", "/gradio_api/mcp"),
     *("/assets/../config", "/assets/nothing.js", "/static/nothing", "/assets/", "/static"),
@@ -30,6 +31,12 @@ KINDS: Final[tuple[dict[str, str], ...]] = (
     {},
     {"accept": "text/html", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
     {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+    {
+        "accept": "text/html",
+        "sec-fetch-site": "same-site",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-dest": "iframe",
+    },
     {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"},
     {"authorization": "Bearer gapp_nonsense"},
     {"accept-encoding": "br"},
@@ -56,7 +63,7 @@ def _asset(document: str) -> str:
 
 @pytest.fixture
 async def house(mounted: Mounts) -> House:
-    """A page with everything that a page can have more than another one."""
+    """Mount a page that uses every option in which pages can differ."""
     demo = _app(with_route=True)
     vars(demo)["_gradioapp_launched"] = {"theme": gr.themes.Monochrome()}
     there = Page(
@@ -75,7 +82,7 @@ class Asked:
     headers: dict[str, str]
 
     async def answered(self, stranger: httpx.AsyncClient, name: str) -> tuple[Any, ...]:
-        """All that comes back but the request's own number, and the name that was asked for."""
+        """Return the response without its request id and without the name of the page."""
         address = httpx.URL(f"http://localhost{GRADIO}/{name}{self.path}")
         request = stranger.build_request(self.method, address, headers=self.headers)
         answer = await stranger.send(request)
@@ -102,7 +109,9 @@ def _all(asset: str) -> Iterator[Asked]:
 
 
 @pytest.mark.asvs("8.2.1", "16.5.1")
-async def test_a_page_that_is_there_answers_a_stranger_like_one_that_is_not(house: House) -> None:
+async def test_an_anonymous_caller_gets_the_same_response_for_existing_and_unknown_pages(
+    house: House,
+) -> None:
     ada = await house.signed_in()
     asset = _asset((await ada.http.get(f"{GRADIO}/")).text)
     stranger = house.anonymous().http
@@ -124,7 +133,7 @@ async def test_a_page_that_is_there_answers_a_stranger_like_one_that_is_not(hous
     assert {200, 303, 401, 404, 413} <= statuses, statuses
 
 
-async def test_what_is_shared_is_really_given_below_every_name(house: House) -> None:
+async def test_shared_files_are_served_below_every_name(house: House) -> None:
     ada = await house.signed_in()
     page = (await ada.http.get(f"{GRADIO}/")).text
     stranger = house.anonymous().http
@@ -142,7 +151,7 @@ async def test_what_is_shared_is_really_given_below_every_name(house: House) -> 
 
 
 @pytest.mark.asvs("8.2.1")
-async def test_whoever_is_signed_in_is_told_what_is_not_there_and_what_is_not_for_them(
+async def test_a_signed_in_caller_is_told_whether_a_page_is_missing_or_forbidden(
     house: House,
 ) -> None:
     ada = await house.signed_in()
@@ -157,7 +166,7 @@ async def test_whoever_is_signed_in_is_told_what_is_not_there_and_what_is_not_fo
     assert (invented, of_others, own) == ([404] * 4, [403] * 4, [200] * 4)
 
 
-async def test_a_theme_is_for_whoever_may_see_its_page(house: House) -> None:
+async def test_a_theme_is_served_only_to_callers_who_may_see_its_page(house: House) -> None:
     stranger = house.anonymous().http
     ada = await house.signed_in()
 

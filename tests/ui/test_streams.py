@@ -1,4 +1,4 @@
-"""A stream runs while its listener is signed in, and no longer."""
+"""A stream runs as long as the session of its listener."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,8 +11,9 @@ from starlette.types import Message, Receive, Scope, Send
 from domain.errors import SessionEnded, StoreUnavailable
 from domain.model.caller import SignedIn
 from entrypoints.access import RECOGNISE
-from entrypoints.ui import streams
-from entrypoints.ui.streams import run_while_signed_in
+from entrypoints.ui.delivery import streams
+from entrypoints.ui.delivery.streams import Streams
+from entrypoints.ui.wire.exchange import Exchange
 from tests.builders import a_session, a_user
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
@@ -27,7 +28,7 @@ def body(text: bytes, *, more: bool = True) -> Message:
 
 @dataclass(slots=True)
 class Listener:
-    """Who listens to a stream, and what reached them."""
+    """The listener of a stream; records the messages that arrive."""
 
     refusal: type[SessionEnded | StoreUnavailable] | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,17 +54,13 @@ class Listener:
         async def send(message: Message) -> None:
             self.heard.append(message)
 
-        await asyncio.wait_for(
-            run_while_signed_in(
-                inner,
-                {"type": "http", "state": {RECOGNISE: self.recognise}},
-                receive,
-                send,
-                stopping=self.stopping,
-                last_words=LAST_WORDS,
-            ),
-            timeout=5,
-        )
+        async def handler(exchange: Exchange) -> None:
+            await exchange.passed_to(inner)
+
+        scope = {"type": "http", "state": {RECOGNISE: self.recognise}}
+        exchange = Exchange(scope=scope, receive=receive, send=send)
+        ended = Streams(self.stopping).until_session_ends(handler, last_words=LAST_WORDS)
+        await asyncio.wait_for(ended(exchange), timeout=5)
 
     @property
     def bodies(self) -> list[bytes]:
@@ -72,7 +69,7 @@ class Listener:
 
 @dataclass(slots=True)
 class Endless:
-    """Says one thing and then waits for ever."""
+    """Sends one message and then waits for ever."""
 
     before: Callable[[], None] = lambda: None
     starts: bool = True
@@ -91,11 +88,11 @@ class Endless:
 
 
 @pytest.fixture(autouse=True)
-def _is_asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def _checks_the_session_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "ASK_EVERY", 0.01)
 
 
-async def test_a_stream_that_ends_by_itself_passes_as_it_is() -> None:
+async def test_a_stream_that_ends_by_itself_is_unchanged() -> None:
     listener = Listener()
     said = [START, body(b"data: 1\n\n"), body(b"data: 2\n\n"), body(b"", more=False)]
 
@@ -109,7 +106,7 @@ async def test_a_stream_that_ends_by_itself_passes_as_it_is() -> None:
 
 
 @pytest.mark.asvs("7.4.1")
-async def test_a_stream_whose_session_ends_gets_last_words_and_is_cut() -> None:
+async def test_a_stream_whose_session_ends_is_cut_after_its_last_words() -> None:
     listener = Listener()
     inner = Endless(before=lambda: setattr(listener, "refusal", SessionEnded))
 
@@ -119,7 +116,7 @@ async def test_a_stream_whose_session_ends_gets_last_words_and_is_cut() -> None:
     assert inner.was_cancelled
 
 
-async def test_a_stream_that_had_not_begun_is_begun_for_its_last_words() -> None:
+async def test_a_stream_that_has_not_started_is_started_for_its_last_words() -> None:
     listener = Listener(refusal=SessionEnded)
 
     await listener.hears(Endless(starts=False))
@@ -141,7 +138,7 @@ async def test_a_stream_is_cut_when_the_server_stops() -> None:
 
 
 @pytest.mark.asvs("16.5.3")
-async def test_a_database_that_does_not_answer_cuts_no_stream() -> None:
+async def test_an_unavailable_database_does_not_cut_a_stream() -> None:
     listener = Listener(refusal=StoreUnavailable)
     said = [START, body(b"", more=False)]
 
@@ -167,7 +164,7 @@ async def test_listening_is_no_activity() -> None:
     assert not listener.was_activity
 
 
-async def test_nobody_is_asked_about_a_stream_that_ends_at_once() -> None:
+async def test_a_stream_that_ends_at_once_needs_no_session_check() -> None:
     listener = Listener()
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
@@ -182,7 +179,9 @@ async def test_nobody_is_asked_about_a_stream_that_ends_at_once() -> None:
 FAILED = body(b'data: {"msg":"process_completed","success":false}\n\n')
 
 
-async def test_a_step_that_failed_since_the_session_ended_is_replaced_by_last_words() -> None:
+async def test_a_step_that_failed_after_the_end_of_the_session_is_replaced_by_the_last_words() -> (
+    None
+):
     listener = Listener(refusal=SessionEnded)
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
@@ -196,7 +195,9 @@ async def test_a_step_that_failed_since_the_session_ended_is_replaced_by_last_wo
 
 
 @pytest.mark.parametrize("refusal", [None, StoreUnavailable])
-async def test_a_step_that_failed_otherwise_is_told(refusal: type[StoreUnavailable] | None) -> None:
+async def test_a_step_that_failed_for_another_reason_is_sent(
+    refusal: type[StoreUnavailable] | None,
+) -> None:
     listener = Listener(refusal=refusal)
     said = [START, FAILED, body(b"", more=False)]
 
@@ -209,7 +210,7 @@ async def test_a_step_that_failed_otherwise_is_told(refusal: type[StoreUnavailab
     assert listener.heard == said
 
 
-async def test_a_fault_inside_a_stream_comes_out() -> None:
+async def test_a_fault_inside_a_stream_is_raised() -> None:
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         raise ZeroDivisionError
@@ -218,7 +219,7 @@ async def test_a_fault_inside_a_stream_comes_out() -> None:
         await Listener().hears(inner)
 
 
-async def test_what_a_cut_stream_still_says_is_not_heard() -> None:
+async def test_messages_of_a_cut_stream_are_dropped() -> None:
     listener = Listener(refusal=SessionEnded)
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
@@ -233,7 +234,7 @@ async def test_what_a_cut_stream_still_says_is_not_heard() -> None:
     assert listener.bodies == [LAST_WORDS]
 
 
-async def test_a_listener_who_leaves_takes_the_stream_along() -> None:
+async def test_a_listener_who_leaves_cancels_the_stream() -> None:
     listener, inner = Listener(), Endless()
     listening = asyncio.create_task(listener.hears(inner))
     for _ in range(5):
@@ -245,3 +246,69 @@ async def test_a_listener_who_leaves_takes_the_stream_along() -> None:
     await asyncio.sleep(0)
 
     assert inner.was_cancelled
+
+
+EVENTS: Message = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", b"text/event-stream")],
+}
+
+
+async def test_proxies_are_told_not_to_buffer_a_stream_of_events() -> None:
+    listener = Listener()
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(EVENTS)
+        await send(body(b"data: 1\n\n", more=False))
+
+    await listener.hears(inner)
+
+    headers = dict(listener.heard[0]["headers"])
+    assert headers[b"x-accel-buffering"] == b"no"
+    assert b"no-transform" in headers[b"cache-control"]
+
+
+@pytest.mark.parametrize(
+    ("start", "said", "is_kept_open"),
+    [(EVENTS, b"data: 1\n\n", True), (EVENTS, b"data: half", False), (START, b"a file\n\n", False)],
+)
+async def test_a_silent_stream_is_kept_open_with_blank_lines_between_its_events(
+    monkeypatch: pytest.MonkeyPatch, start: Message, said: bytes, *, is_kept_open: bool
+) -> None:
+    monkeypatch.setattr(streams, "KEPT_OPEN_EVERY", 0.0)
+    listener = Listener()
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start)
+        await send(body(said))
+        await listener.was_asked_often.wait()
+        await send(body(b"", more=False))
+
+    await listener.hears(inner)
+
+    blank = listener.bodies[1:-1]
+    assert set(blank) == ({b"\n\n"} if is_kept_open else set())
+
+
+async def test_no_blank_line_is_sent_into_a_chunk_that_a_slow_client_has_not_taken() -> None:
+    sent: list[bytes] = []
+    may_go_on = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+        await may_go_on.wait()
+
+    stream = streams._Stream(send, Listener().recognise, asyncio.Future())
+    may_go_on.set()
+    await stream.send(EVENTS)
+    may_go_on.clear()
+    sending = asyncio.create_task(stream.send(body(b"data: 1\n\n")))
+    await asyncio.sleep(0)
+    stream._last_sent = -10.0
+
+    await stream.keep_open()
+    may_go_on.set()
+    await sending
+
+    assert sent == [b"", b"data: 1\n\n"]

@@ -1,4 +1,4 @@
-"""What importing Gradio writes, asked in a process that has not imported it yet."""
+"""Importing the service writes no type stubs for Gradio. The test uses a process that has not imported Gradio yet."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ class Mine(gr.Textbox):
 """
 
 
-def test_importing_the_service_makes_no_type_stubs_of_gradio_and_those_of_an_author(
+def test_importing_the_service_writes_type_stubs_only_for_components_of_authors(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "gradio_mine.py").write_text(A_COMPONENT)

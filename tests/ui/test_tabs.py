@@ -1,4 +1,4 @@
-"""Tabs: whatever name a tab is called by, it is one of the caller's own."""
+"""Every name of a tab leads to a tab of the caller."""
 
 import json
 from typing import Any, cast
@@ -19,7 +19,7 @@ from tests.ui.conftest import Browser, House, Mounts, completed
 
 
 def counting() -> gr.Blocks:
-    """Counts in the tab's memory what is asked in it."""
+    """An app that counts its runs in the state of the tab."""
 
     def count(said: str, so_far: int) -> tuple[str, int]:
         return f"{said} {so_far + 1}", so_far + 1
@@ -38,7 +38,9 @@ async def counts(browser: Browser, house: House, tab: str) -> str:
 
 
 @pytest.mark.asvs("8.2.2", "8.4.1")
-async def test_state_of_a_tab_is_reached_by_nobody_else_under_any_name(mounted: Mounts) -> None:
+async def test_the_state_of_a_tab_is_reached_by_no_other_account_under_any_name(
+    mounted: Mounts,
+) -> None:
     house = await mounted(counting())
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
     assert [await counts(ada, house, "mine") for _ in range(3)] == ["run 1", "run 2", "run 3"]
@@ -58,7 +60,7 @@ async def test_two_sign_ins_of_one_account_do_not_share_a_tab(mounted: Mounts) -
     assert [await counts(phone, house, name) for name in names_of("mine", laptop)] == ["run 1"] * 3
 
 
-async def test_what_a_tab_is_told_is_told_to_nobody_else(mounted: Mounts) -> None:
+async def test_messages_to_a_tab_reach_no_other_account(mounted: Mounts) -> None:
     house = await mounted(counting())
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
     await joins(ada, house, "count", "secret", None, tab="mine")
@@ -71,7 +73,7 @@ async def test_what_a_tab_is_told_is_told_to_nobody_else(mounted: Mounts) -> Non
     assert completed(await ada.told("mine"))["output"]["data"][0] == "secret 1"
 
 
-async def test_a_stranger_hears_and_starts_nothing(mounted: Mounts) -> None:
+async def test_an_anonymous_caller_can_neither_listen_nor_start_events(mounted: Mounts) -> None:
     house = await mounted(counting())
     ada, stranger = await house.signed_in(), house.anonymous()
     await joins(ada, house, "count", "secret", None, tab="mine")
@@ -86,7 +88,9 @@ async def test_a_stranger_hears_and_starts_nothing(mounted: Mounts) -> None:
         ).status_code == 401
 
 
-async def test_a_heartbeat_that_ends_closes_nobody_elses_tab(mounted: Mounts) -> None:
+async def test_the_end_of_a_heartbeat_does_not_close_a_tab_of_another_account(
+    mounted: Mounts,
+) -> None:
     left: list[str] = []
     with gr.Blocks() as demo:
         so_far = gr.State(0)
@@ -110,7 +114,7 @@ async def test_a_heartbeat_that_ends_closes_nobody_elses_tab(mounted: Mounts) ->
     assert all(name.endswith(f".{tag(bob)}") for name in left)
 
 
-async def test_media_streamed_to_a_tab_is_fetched_by_nobody_else(mounted: Mounts) -> None:
+async def test_media_streamed_to_a_tab_is_fetched_by_no_other_account(mounted: Mounts) -> None:
     with gr.Blocks() as demo:
         audio = gr.Audio(streaming=True)
     house = await mounted(demo)
@@ -128,7 +132,7 @@ async def test_media_streamed_to_a_tab_is_fetched_by_nobody_else(mounted: Mounts
     ]
 
 
-async def test_what_is_drawn_in_an_editor_stays_with_who_draws(mounted: Mounts) -> None:
+async def test_a_drawing_in_an_editor_is_reached_by_no_other_account(mounted: Mounts) -> None:
     seen: list[Any] = []
     with gr.Blocks() as demo:
         editor = gr.ImageEditor(type="pil")
@@ -164,7 +168,7 @@ async def test_what_is_drawn_in_an_editor_stays_with_who_draws(mounted: Mounts) 
     assert [value["composite"] is not None for value in seen] == [False, False, False, True]
 
 
-async def test_the_short_form_of_a_call_works_without_a_tab(mounted: Mounts) -> None:
+async def test_a_call_without_a_tab_is_read_only_by_its_owner(mounted: Mounts) -> None:
     house = await mounted(counting())
     ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
 
@@ -219,7 +223,7 @@ UNREADABLE = [
 
 
 @pytest.mark.asvs("2.2.1", "16.5.1")
-async def test_what_is_no_event_is_refused_clearly(mounted: Mounts) -> None:
+async def test_an_invalid_event_is_refused_with_a_reason(mounted: Mounts) -> None:
     house = await mounted(counting())
     ada = await house.signed_in()
 
@@ -232,7 +236,7 @@ async def test_what_is_no_event_is_refused_clearly(mounted: Mounts) -> None:
         assert answer.json()["detail"]
 
 
-async def test_other_bodies_are_refused_clearly_too(
+async def test_invalid_bodies_are_refused_at_every_other_address(
     mounted: Mounts, subtests: pytest.Subtests
 ) -> None:
     house = await mounted(counting())
@@ -268,7 +272,7 @@ async def test_other_bodies_are_refused_clearly_too(
                 assert is_problem(answer, 400, 404, 422), (body[:200], answer.text)
 
 
-async def test_a_component_serves_only_what_it_offers(mounted: Mounts) -> None:
+async def test_a_component_serves_only_its_server_functions(mounted: Mounts) -> None:
     with gr.Blocks() as demo:
         explorer = gr.FileExplorer(root_dir="domain")
     house = await mounted(demo)
@@ -294,7 +298,7 @@ async def test_a_component_serves_only_what_it_offers(mounted: Mounts) -> None:
         assert is_problem(await asks(**change), 400, 404), change
 
 
-async def test_what_gr_render_made_is_there_for_its_tab_alone(mounted: Mounts) -> None:
+async def test_a_rendered_event_can_be_called_only_from_its_tab(mounted: Mounts) -> None:
     with gr.Blocks() as demo:
         text = gr.Textbox()
 

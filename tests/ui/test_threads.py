@@ -1,4 +1,4 @@
-"""Threads of callbacks: no account holds more than half, whichever way it takes them, and none is lost."""
+"""Threads of callbacks: no account holds more than half of the threads on any way, and each thread is released."""
 
 import asyncio
 import threading
@@ -12,13 +12,20 @@ import anyio.to_thread
 import pytest
 
 from domain.model.user import UserId
-from entrypoints.ui.threads import Places, Threads, let_go_of_steps, takes_thread, used_by
+from entrypoints.ui.queueing.threads import (
+    RUNNING,
+    Places,
+    Threads,
+    _Step,
+    takes_thread,
+    used_by,
+)
 
 ADA, BOB, EVE = (UserId(UUID(int=number)) for number in (1, 2, 3))
 
 
 async def turns() -> None:
-    """Lets whoever can go on do so."""
+    """Let the waiting tasks continue."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -26,7 +33,7 @@ async def turns() -> None:
 # Places
 
 
-async def test_an_account_takes_its_share_of_the_places_and_no_more() -> None:
+async def test_an_account_takes_no_more_places_than_its_share() -> None:
     places = Places(4, each=2)
     for _ in range(2):
         await places.wait_for(EVE)
@@ -36,7 +43,7 @@ async def test_an_account_takes_its_share_of_the_places_and_no_more() -> None:
     assert places.are_free_for(None)
 
 
-async def test_a_free_place_is_for_who_holds_fewest_and_then_for_each_in_turn() -> None:
+async def test_a_free_place_goes_to_the_account_with_the_fewest_and_then_in_turn() -> None:
     places = Places(3, each=3)
     served: list[Any] = []
 
@@ -56,7 +63,7 @@ async def test_a_free_place_is_for_who_holds_fewest_and_then_for_each_in_turn() 
     assert served == [BOB, ADA, EVE, ADA, EVE, EVE]
 
 
-async def test_one_that_has_many_waiting_does_not_go_first_again_and_again() -> None:
+async def test_an_account_with_many_waiting_does_not_always_come_first() -> None:
     places = Places(1, each=1)
     served: list[Any] = []
 
@@ -75,7 +82,7 @@ async def test_one_that_has_many_waiting_does_not_go_first_again_and_again() -> 
     assert served == [EVE, ADA, EVE, EVE]
 
 
-async def test_who_stops_waiting_leaves_no_place_taken() -> None:
+async def test_a_waiter_that_is_cancelled_holds_no_place() -> None:
     places = Places(1, each=1)
     places.take(EVE)
     gone, handed, third = (asyncio.create_task(places.wait_for(one)) for one in (ADA, BOB, ADA))
@@ -83,7 +90,7 @@ async def test_who_stops_waiting_leaves_no_place_taken() -> None:
     gone.cancel()
     await turns()
     places.give_back(EVE)
-    handed.cancel()  # It has the place by now, and has not heard of it.
+    handed.cancel()  # It has the place by now, but its task has not continued yet.
     await asyncio.gather(gone, handed, return_exceptions=True)
     await third
 
@@ -93,7 +100,7 @@ async def test_who_stops_waiting_leaves_no_place_taken() -> None:
     assert not places._waiting
 
 
-async def test_a_place_is_not_handed_to_who_was_just_cancelled() -> None:
+async def test_a_place_is_not_given_to_a_cancelled_waiter() -> None:
     places = Places(1, each=1)
     places.take(EVE)
     gone, next_one = (asyncio.create_task(places.wait_for(one)) for one in (ADA, BOB))
@@ -108,8 +115,16 @@ async def test_a_place_is_not_handed_to_who_was_just_cancelled() -> None:
 # Threads
 
 
+@pytest.fixture(autouse=True)
+def counting() -> Iterator[None]:
+    """Count threads like while a service is mounted."""
+    RUNNING.begin()
+    yield
+    RUNNING.end()
+
+
 class Sleepers:
-    """Functions that stay in their threads until they are woken."""
+    """Functions that stay in their threads until the test wakes them."""
 
     def __init__(self) -> None:
         self.wakes = threading.Event()
@@ -158,9 +173,9 @@ async def test_one_account_holds_half_of_the_threads(sleepers: Sleepers) -> None
     assert sleepers.most[EVE] == 4
 
 
-async def test_a_step_that_is_cancelled_holds_its_thread_until_it_ends(sleepers: Sleepers) -> None:
+async def test_a_cancelled_step_holds_its_thread_until_it_ends(sleepers: Sleepers) -> None:
     threads = Threads(8)
-    kept = []  # As a log or a debugger may keep what was raised.
+    kept = []  # A log or a debugger may keep the exception.
     for count in range(1, 5):
         eves = starts(threads, EVE, sleepers.sleep, EVE)
         await sleepers.until(EVE, count)
@@ -172,13 +187,13 @@ async def test_a_step_that_is_cancelled_holds_its_thread_until_it_ends(sleepers:
 
     sleepers.wakes.set()
     await waits
-    await nothing_held(threads, EVE)
+    await until_everything_is_released(threads, EVE)
 
     assert sleepers.most[EVE] == 4
     assert threads.have_room_for(EVE, sleepers.sleep)
 
 
-async def test_a_step_that_is_cancelled_before_it_began_gives_its_thread_back() -> None:
+async def test_a_step_that_is_cancelled_before_it_begins_releases_its_thread() -> None:
     threads = Threads(8)
     for _ in range(30):
         step = starts(threads, EVE, lambda: None)
@@ -186,25 +201,35 @@ async def test_a_step_that_is_cancelled_before_it_began_gives_its_thread_back() 
         step.cancel()  # Some have ended by now.
         await asyncio.gather(step, return_exceptions=True)
 
-    await nothing_held(threads, EVE)
+    await until_everything_is_released(threads, EVE)
+
+
+def test_a_step_whose_caller_has_left_never_begins() -> None:
+    begun: list[int] = []
+    step = _Step(begun.append)
+
+    waits = step.when_over(lambda: None)
+    step.run(1)
+
+    assert not waits
+    assert begun == []
 
 
 async def cancelled(task: "asyncio.Task[Any]") -> BaseException:
-    """As Gradio does it, and the queue after it; what was raised."""
+    """Cancel the task like Gradio does, and return the exception."""
     task.cancel()
     with pytest.raises(asyncio.CancelledError) as raised:
         await task
-    let_go_of_steps(raised.value)
     return raised.value
 
 
-async def nothing_held(threads: Threads, account: UserId) -> None:
+async def until_everything_is_released(threads: Threads, account: UserId) -> None:
     async with asyncio.timeout(20):
         while threads._steps.held(account) or threads._events.held(account):  # noqa: ASYNC110 -- A thread has no event.
             await asyncio.sleep(0.002)
 
 
-async def test_an_event_past_the_queue_waits_for_room_and_another_persons_does_not() -> None:
+async def test_events_without_the_queue_wait_only_for_threads_of_their_own_account() -> None:
     threads = Threads(8)
     go_on = asyncio.Event()
     begun: Counter[Any] = Counter()
@@ -234,7 +259,7 @@ async def test_an_event_past_the_queue_waits_for_room_and_another_persons_does_n
 
 
 @pytest.mark.parametrize(("total", "events"), [(1, 1), (2, 1), (3, 1), (4, 1), (8, 3), (40, 19)])
-def test_so_many_events_that_take_threads_are_under_way_at_once(total: int, events: int) -> None:
+def test_the_number_of_events_that_use_threads_is_limited(total: int, events: int) -> None:
     threads = Threads(total)
 
     with several(threads, events):
@@ -252,7 +277,7 @@ def several(threads: Threads, count: int) -> Iterator[None]:
         yield
 
 
-def test_coroutines_take_no_thread() -> None:
+def test_coroutines_use_no_thread() -> None:
     async def coroutine() -> None: ...
 
     async def steps() -> AsyncIterator[int]:

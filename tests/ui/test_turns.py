@@ -1,12 +1,12 @@
-"""The fair order by itself: who is next, and that nobody waits for ever."""
+"""The fair order alone: the next account, and no account waits for ever."""
 
 from uuid import UUID
 
 import pytest
 
 from domain.model.user import UserId
-from entrypoints.ui.caps import half_of
-from entrypoints.ui.turns import FORGOTTEN_AFTER, HALF_LIFE, Account, Turns
+from entrypoints.ui.limits import half_of
+from entrypoints.ui.queueing.turns import FORGOTTEN_AFTER, HALF_LIFE, Account, Turns
 
 ADA, BOB, EVE = (UserId(UUID(int=number)) for number in (1, 2, 3))
 
@@ -20,7 +20,7 @@ class Clock:
 
 
 class OneWorker:
-    """Runs one event at a time of what waits, in the order of its turns."""
+    """Run one of the waiting events at a time, in the order of the turns."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -51,7 +51,7 @@ def worker() -> OneWorker:
     return OneWorker()
 
 
-def test_of_accounts_that_have_not_run_the_first_to_come_is_first(worker: OneWorker) -> None:
+def test_the_first_to_arrive_goes_first_among_accounts_that_have_not_run(worker: OneWorker) -> None:
     worker.joins(BOB)
     worker.clock.seconds += 1
     worker.joins(ADA)
@@ -59,7 +59,7 @@ def test_of_accounts_that_have_not_run_the_first_to_come_is_first(worker: OneWor
     assert [worker.runs(seconds=1), worker.runs(seconds=1)] == [BOB, ADA]
 
 
-def test_one_event_of_another_starts_before_a_hundred_of_one_account(worker: OneWorker) -> None:
+def test_one_event_of_an_account_starts_before_a_hundred_of_another(worker: OneWorker) -> None:
     worker.joins(EVE, times=100)
     assert worker.begins() == EVE
     worker.clock.seconds += 5
@@ -69,7 +69,7 @@ def test_one_event_of_another_starts_before_a_hundred_of_one_account(worker: One
     assert worker.runs(seconds=1) == ADA
 
 
-def test_who_runs_now_comes_after_who_runs_nothing(worker: OneWorker) -> None:
+def test_an_account_that_runs_an_event_comes_after_one_that_runs_none(worker: OneWorker) -> None:
     worker.turns.begin(ADA)
     worker.turns.end(ADA, {ADA: 60})
     worker.joins(EVE, times=2)
@@ -79,7 +79,9 @@ def test_who_runs_now_comes_after_who_runs_nothing(worker: OneWorker) -> None:
     assert worker.begins() == ADA
 
 
-def test_who_ran_less_long_comes_first_however_often(worker: OneWorker) -> None:
+def test_the_account_with_less_running_time_comes_first_however_often_it_ran(
+    worker: OneWorker,
+) -> None:
     worker.joins(EVE, times=2)
     worker.runs(seconds=10)
     worker.joins(ADA, times=9)
@@ -88,7 +90,7 @@ def test_who_ran_less_long_comes_first_however_often(worker: OneWorker) -> None:
     assert worker.runs(seconds=1) == EVE
 
 
-def test_very_short_runs_count_too(worker: OneWorker) -> None:
+def test_very_short_runs_count(worker: OneWorker) -> None:
     worker.joins(EVE, times=50)
     worker.joins(ADA, times=50)
 
@@ -100,12 +102,12 @@ def test_a_run_counts_half_after_the_half_life(worker: OneWorker) -> None:
     worker.runs(seconds=8)
     worker.clock.seconds += HALF_LIFE
     worker.joins(ADA, times=2)
-    worker.runs(seconds=5)  # Of Ada, while Eve's eight are worth less than four by now.
+    worker.runs(seconds=5)  # Ada's run. Eve's eight seconds count for less than four by now.
 
     assert worker.runs(seconds=1) == EVE
 
 
-def test_who_used_what_nobody_else_wanted_waits_no_longer_than_the_half_life(
+def test_an_account_that_used_idle_time_waits_no_longer_than_the_half_life(
     worker: OneWorker,
 ) -> None:
     worker.joins(EVE, times=60)
@@ -120,7 +122,9 @@ def test_who_used_what_nobody_else_wanted_waits_no_longer_than_the_half_life(
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1, 30])
-def test_nobody_starves_among_many_who_always_have_more(worker: OneWorker, seconds: float) -> None:
+def test_no_account_starves_among_many_that_always_have_events(
+    worker: OneWorker, seconds: float
+) -> None:
     people: list[Account] = [UserId(UUID(int=number)) for number in range(20)]
     for number, person in enumerate(people):
         worker.joins(person)
@@ -141,7 +145,7 @@ def test_nobody_starves_among_many_who_always_have_more(worker: OneWorker, secon
     assert min(last_served.values()) > worker.clock.seconds - 2 * len(people) * seconds
 
 
-def test_the_order_told_is_the_order_that_comes(worker: OneWorker) -> None:
+def test_the_announced_order_is_the_actual_order(worker: OneWorker) -> None:
     worker.joins(EVE, times=4)
     worker.joins(BOB, times=2)
     worker.turns.begin(BOB)
@@ -161,7 +165,7 @@ def test_the_events_of_one_account_keep_their_order() -> None:
     assert order == [0, 9, *range(1, 9)]
 
 
-def test_a_batch_is_put_down_to_everybody_in_it(worker: OneWorker) -> None:
+def test_the_time_of_a_batch_counts_for_all_of_its_accounts(worker: OneWorker) -> None:
     worker.turns.begin(EVE)
     worker.turns.end(EVE, {EVE: 1, ADA: 7})
     worker.joins(ADA)
@@ -171,7 +175,7 @@ def test_a_batch_is_put_down_to_everybody_in_it(worker: OneWorker) -> None:
     assert worker.begins() == EVE
 
 
-def test_what_ran_long_ago_is_not_kept() -> None:
+def test_old_runs_are_forgotten() -> None:
     clock = Clock()
     turns = Turns(clock)
     for number in range(100):

@@ -1,4 +1,4 @@
-"""What an access token's value looks like, how long it lasts, what it limits, and how it is hashed."""
+"""The format, lifetime, roles and hash of an access token."""
 
 from base64 import urlsafe_b64encode
 from datetime import timedelta
@@ -7,7 +7,7 @@ from zlib import crc32
 import pytest
 
 from adapters.security.access_tokens import HmacAccessTokenHasher
-from adapters.security.tokens import derived
+from adapters.security.keys import derived
 from adapters.system.ids import CountingIds, RandomIds
 from domain.errors import AccessTokenEnded, AccessTokenInvalid, NotAllowed, RoleInvalid
 from domain.model.access_token import (
@@ -44,7 +44,7 @@ def test_a_value_has_prefix_secret_and_checksum() -> None:
     assert bits == 2**256 - 1
 
 
-def test_every_value_made_is_accepted_and_no_two_are_alike() -> None:
+def test_every_value_that_is_made_is_accepted_and_unique() -> None:
     ids = RandomIds()
     values = [value_of(ids.new_secret()) for _ in range(300)]
 
@@ -52,7 +52,7 @@ def test_every_value_made_is_accepted_and_no_two_are_alike() -> None:
     assert len(set(values)) == 300
 
 
-def test_one_wrong_character_anywhere_is_refused_before_anybody_looks() -> None:
+def test_one_wrong_character_anywhere_is_refused_without_the_store() -> None:
     value = value_of(CountingIds().new_secret())
 
     for position in range(len(value)):
@@ -65,7 +65,7 @@ def with_its_checksum(body: str) -> str:
     return body + _checksum(body)
 
 
-def test_what_is_no_value_is_refused(subtests: pytest.Subtests) -> None:
+def test_a_malformed_value_is_refused(subtests: pytest.Subtests) -> None:
     odd = ["", "gapp_", "gapp_" + "0" * 49, " ", "\0", "gapp_" + "é" * 49]
     bodies = ["gapp_" + "0" * 42, "gapp_" + "0" * 44, "GAPP_" + "0" * 43, "gapp_" + "-" * 43]
 
@@ -74,7 +74,7 @@ def test_what_is_no_value_is_refused(subtests: pytest.Subtests) -> None:
             checked_value(text)
 
 
-def test_a_value_with_something_around_it_is_refused() -> None:
+def test_a_value_with_characters_added_or_removed_is_refused() -> None:
     value = value_of(CountingIds().new_secret())
 
     for text in (f" {value}", f"{value}\n", f"{value},{value}", value[:-1], f"{value}0"):
@@ -94,7 +94,7 @@ def test_hashes_are_keyed_and_the_newest_comes_first() -> None:
 
 
 @pytest.mark.parametrize("keys", [[], ["short"], [OLD, OLD]])
-def test_a_hasher_takes_no_weak_keys(keys: list[str]) -> None:
+def test_a_hasher_refuses_weak_keys(keys: list[str]) -> None:
     with pytest.raises(ValueError, match="key"):
         HmacAccessTokenHasher(keys)
 
@@ -107,7 +107,7 @@ def test_a_token_ends_when_it_expires_and_not_before() -> None:
         token.must_be_live(NOON)
 
 
-def test_the_first_use_is_noted_at_once_and_later_ones_once_a_minute() -> None:
+def test_the_first_use_is_stored_at_once_and_later_ones_once_a_minute() -> None:
     token = a_token(of=a_user())
     used = token.used(NOON)
 
@@ -127,12 +127,12 @@ def test_a_token_has_no_role_that_its_account_lacks_now() -> None:
 
 
 @pytest.mark.parametrize("days", [-1, 0, 366])
-def test_a_life_that_is_too_short_or_too_long_is_refused(days: int) -> None:
+def test_a_lifetime_that_is_too_short_or_too_long_is_refused(days: int) -> None:
     with pytest.raises(AccessTokenInvalid):
         checked_life(days)
 
 
-def test_a_name_that_cannot_be_shown_is_refused(subtests: pytest.Subtests) -> None:
+def test_an_empty_too_long_or_unprintable_name_is_refused(subtests: pytest.Subtests) -> None:
     for name in ["", "  ", "x" * 101, "a\nb", "a\x00", "\u202egnp"]:
         with subtests.test(name=name), pytest.raises(AccessTokenInvalid):
             checked_token_name(name)
@@ -142,7 +142,7 @@ def test_a_name_is_trimmed() -> None:
     assert checked_token_name("  Nightly Jöb ") == "Nightly Jöb"
 
 
-def test_a_subset_has_roles_of_the_account_only() -> None:
+def test_a_subset_has_only_roles_of_the_account() -> None:
     ada = a_user(roles={"analyst"})
 
     assert checked_subset(["analyst"], of=ada) == {"analyst"}
@@ -152,7 +152,7 @@ def test_a_subset_has_roles_of_the_account_only() -> None:
         checked_subset(["No Role"], of=ada)
 
 
-def test_only_a_program_is_no_person() -> None:
+def test_only_a_caller_with_an_access_token_is_not_a_person() -> None:
     ada = a_user()
     token = a_token(of=ada)
     program = SignedIn(user=ada, session=token.as_session(), data={}, token=token)

@@ -1,4 +1,4 @@
-"""Background jobs go on after an error, and say when they do not get their work done."""
+"""Background jobs continue after errors, and report when they do not succeed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ PERIODS_UNTIL_DEGRADED = 3
 
 
 class Time:
-    """Stands still until the test lets a period pass; a job waits for that, and for nothing else."""
+    """A stopped clock: jobs wait until the test lets a period pass."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -40,7 +40,7 @@ class Time:
 
 
 async def settled() -> None:
-    """Until each job has done what it can do now."""
+    """Return when each job has done what it can do now."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -58,7 +58,7 @@ def lines() -> Iterator[list[Any]]:
 
 
 class Work:
-    """Does what the test says: an error to raise, an event to wait for, or nothing."""
+    """Does what the test sets: raises an error, waits for an event, or does nothing."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -115,7 +115,7 @@ async def test_a_job_goes_on_after_each_error_and_each_is_logged_with_its_name(
     assert not [line for line in lines if line["job"] == "sound"]
 
 
-async def test_the_log_has_all_of_an_unexpected_error(
+async def test_the_log_has_the_traceback_of_an_unexpected_error(
     time: Time, lines: list[dict[str, Any]]
 ) -> None:
     work = Work()
@@ -135,7 +135,7 @@ async def test_the_log_has_all_of_an_unexpected_error(
     ]
 
 
-async def test_a_job_that_has_not_succeeded_for_three_periods_is_degraded_until_it_has(
+async def test_a_job_without_success_for_three_periods_is_degraded_until_it_succeeds(
     time: Time,
 ) -> None:
     broken, sound = Work(), Work()
@@ -161,7 +161,7 @@ async def test_a_job_that_never_succeeded_is_degraded_after_three_periods(time: 
     work = Work()
     work.error = RuntimeError()
     jobs = jobs_of(time, purge=work)
-    time.now += 1000  # The service takes its time to start.
+    time.now += 1000  # The service starts slowly.
 
     async with jobs.running():
         await settled()
@@ -187,7 +187,7 @@ async def test_a_job_that_hangs_is_degraded_and_is_cancelled_at_the_end(time: Ti
     assert (work.runs, work.was_cancelled) == (1, True)
 
 
-async def test_the_end_cancels_jobs_that_wait_and_logs_nothing(
+async def test_ending_cancels_waiting_jobs_and_logs_nothing(
     time: Time, lines: list[dict[str, Any]]
 ) -> None:
     waiting, working = Work(), Work()

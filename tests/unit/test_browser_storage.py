@@ -1,12 +1,12 @@
-"""Marks of accounts, and what an account's values are called in a browser."""
+"""Marks of accounts, and names of an account's values in a browser."""
 
 import re
 from uuid import UUID
 
 import pytest
 
+from adapters.security.keys import derived
 from adapters.security.marks import HmacAccountMarks
-from adapters.security.tokens import derived
 from application.use_cases import BrowserStorage
 from domain.model.user import UserId
 
@@ -31,7 +31,7 @@ def test_a_mark_is_the_same_after_a_restart() -> None:
     assert names(storage(), ADA) == names(storage(), ADA)
 
 
-def test_every_account_page_name_and_purpose_has_a_mark_of_its_own() -> None:
+def test_every_account_page_name_and_purpose_has_its_own_mark() -> None:
     mine = storage()
     keys, secrets = (
         [
@@ -61,26 +61,26 @@ def test_a_name_with_half_a_surrogate_pair_has_a_mark() -> None:
     assert storage().key(ADA, page="/p", name="\ud800") != storage().key(ADA, page="/p", name="?")
 
 
-def test_no_mark_shows_the_account() -> None:
+def test_no_mark_reveals_the_account() -> None:
     shown = "".join(names(storage(), ADA))
 
     assert ADA.hex not in shown
     assert str(ADA) not in shown
 
 
-def test_the_newest_key_makes_the_marks() -> None:
+def test_marks_are_made_with_the_newest_key() -> None:
     assert names(storage(NEW, OLD), ADA) == names(storage(NEW), ADA)
     assert not set(names(storage(NEW, OLD), ADA)) & set(names(storage(OLD), ADA))
 
 
-def test_the_key_of_marks_is_no_other_purposes_key() -> None:
+def test_marks_have_a_key_that_no_other_purpose_uses() -> None:
     marks = HmacAccountMarks([OLD])
 
     assert marks._key == derived(OLD.encode(), "gradioapp account mark")
 
 
 @pytest.mark.asvs("14.3.1")
-def test_only_the_mark_of_the_last_sign_in_says_who_was_last() -> None:
+def test_only_the_mark_of_the_last_sign_in_identifies_the_last_account() -> None:
     mine = storage()
 
     assert mine.was_last(ADA, mine.last(ADA))

@@ -1,4 +1,4 @@
-"""SQLite's driver with one trip to its thread per statement: what it answers is what the usual one answers."""
+"""SQLite's driver with one round trip per statement returns the same results as the usual driver."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ async def words(connection: OneTripConnection) -> list[str]:
     return [word for (word,) in await cursor.fetchall()]
 
 
-async def test_rows_and_what_is_said_of_them_are_there_at_once(
+async def test_rows_and_their_description_are_fetched_with_the_statement(
     connection: OneTripConnection,
 ) -> None:
     cursor = connection.cursor()
@@ -44,7 +44,7 @@ async def test_many_rows_are_counted(connection: OneTripConnection) -> None:
     assert await words(connection) == ["a", "b", "c"]
 
 
-async def test_a_statement_that_fails_leaves_the_connection_usable(
+async def test_a_failed_statement_leaves_the_connection_usable(
     connection: OneTripConnection,
 ) -> None:
     await connection.cursor().execute("INSERT INTO words (word) VALUES ('a')")
@@ -55,7 +55,7 @@ async def test_a_statement_that_fails_leaves_the_connection_usable(
     assert await words(connection) == ["a"]
 
 
-async def test_what_was_begun_is_rolled_back(connection: OneTripConnection) -> None:
+async def test_a_transaction_that_has_begun_is_rolled_back(connection: OneTripConnection) -> None:
     await connection.cursor().execute("BEGIN IMMEDIATE")
     await connection.cursor().execute("INSERT INTO words (word) VALUES ('a')")
 

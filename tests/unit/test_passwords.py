@@ -1,4 +1,4 @@
-"""What the hasher promises: every password whole, every refusal at the price of one hash, never on the event loop."""
+"""The hasher hashes whole passwords, spends one hash on every refusal, and never blocks the event loop."""
 
 import asyncio
 import threading
@@ -22,15 +22,15 @@ NO = Verdict(matches=False)
 YES = Verdict(matches=True)
 PLAIN_BCRYPT = bcrypt.hashpw(b"right horse", bcrypt.gensalt(4)).decode()
 KNOWN_BCRYPT = "$2a$04$5BJqKfqMQvV7nS.yUguNcueVirQqDBGaLXSqj.rs.pZPlNR0UX/HK"
-"""Of "test"; a published vector, not made here."""
+"""Hash of "test"; a published test vector."""
 HASHINGS = {"hash_secret", "verify_secret", "hashpw"}
-"""Where argon2-cffi and bcrypt do the work."""
+"""The functions of argon2-cffi and bcrypt that compute a hash."""
 
 Hashers = Callable[..., PasslibHasher]
 
 
 class Work:
-    """Sees the hashes made in threads started from now on."""
+    """Counts the hashes made in threads that start from now on."""
 
     def __init__(self) -> None:
         self.threads: list[int] = []
@@ -112,7 +112,7 @@ async def test_a_new_hash_is_argon2id_with_the_recommended_cost() -> None:
 
 
 @pytest.mark.asvs("V11.4.2")
-async def test_with_bcrypt_a_new_hash_is_bcrypt_over_sha256_with_the_rounds_of_its_cost(
+async def test_a_new_bcrypt_hash_is_bcrypt_over_sha256_with_the_rounds_of_its_cost(
     a_hasher: Hashers,
 ) -> None:
     stored = await a_hasher("bcrypt", HashCost(bcrypt_rounds=5)).hash("right horse")
@@ -138,7 +138,7 @@ async def test_the_same_password_is_hashed_differently_each_time(a_hasher: Hashe
     ],
     ids=["2b", "2y", "2a"],
 )
-async def test_a_plain_bcrypt_hash_from_before_matches_and_is_upgraded(
+async def test_an_old_plain_bcrypt_hash_matches_and_is_upgraded(
     a_hasher: Hashers, scheme: Scheme, right: str, stored: str
 ) -> None:
     hasher = a_hasher(scheme)
@@ -175,7 +175,7 @@ async def test_a_hash_of_another_cost_or_scheme_is_upgraded(
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_bcrypt_over_sha256_made_by_passlib_elsewhere_matches(
+async def test_a_bcrypt_over_sha256_hash_made_by_passlib_elsewhere_matches(
     a_hasher: Hashers, scheme: Scheme
 ) -> None:
     stored = bcrypt_sha256.using(rounds=5).hash("x" * 100)
@@ -202,7 +202,7 @@ ODD_PASSWORDS = [
 
 @pytest.mark.asvs("V6.3.8")
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_an_odd_password_does_not_match_and_costs_one_hash(
+async def test_an_invalid_password_does_not_match_and_costs_one_hash(
     work: Work, a_hasher: Hashers, subtests: pytest.Subtests, scheme: Scheme
 ) -> None:
     hasher = a_hasher(scheme)
@@ -243,7 +243,7 @@ ODD_HASHES = [
 @pytest.mark.asvs("V6.3.8")
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("password", ["right horse", "\0"])
-async def test_no_hash_or_one_nobody_can_read_does_not_match_and_costs_one_hash(
+async def test_a_missing_or_unreadable_hash_does_not_match_and_costs_one_hash(
     work: Work, a_hasher: Hashers, scheme: Scheme, password: str
 ) -> None:
     hasher = a_hasher(scheme)
@@ -252,14 +252,16 @@ async def test_no_hash_or_one_nobody_can_read_does_not_match_and_costs_one_hash(
         before = work.hashes
 
         assert await hasher.verify(password, stored) == NO
-        # argon2-cffi finds out for itself, before it starts, that it cannot read one.
+        # argon2-cffi notices an unreadable hash before it starts.
         not_started = stored is not None and stored.startswith("$argon2")
         assert work.hashes == before + 1 + not_started
 
 
 @pytest.mark.asvs("V6.3.8")
-async def test_nobodys_password_is_not_a_password(a_hasher: Hashers) -> None:
-    # What is hashed in place of a password that cannot match may itself be somebody's.
+async def test_the_placeholder_password_matches_only_an_account_that_has_it(
+    a_hasher: Hashers,
+) -> None:
+    # A user may have chosen the password that is hashed in place of one that cannot match.
     hasher = a_hasher()
     stored = await hasher.hash("nobody's password")
 
@@ -269,12 +271,14 @@ async def test_nobodys_password_is_not_a_password(a_hasher: Hashers) -> None:
 
 
 @pytest.mark.parametrize("unusable", ["right\0horse", "\ud800", "x" * (LONGEST_HASHED + 1)])
-async def test_what_would_never_match_is_not_hashed(a_hasher: Hashers, unusable: str) -> None:
+async def test_a_password_that_would_never_match_is_not_hashed(
+    a_hasher: Hashers, unusable: str
+) -> None:
     with pytest.raises(PasswordInvalid):
         await a_hasher().hash(unusable)
 
 
-def test_no_text_makes_verifying_raise(a_hasher: Hashers) -> None:
+def test_verifying_never_raises_for_any_text(a_hasher: Hashers) -> None:
     hasher = a_hasher()
 
     with asyncio.Runner() as loop:
@@ -291,7 +295,7 @@ def test_no_text_makes_verifying_raise(a_hasher: Hashers) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_hashes_are_made_in_other_threads_than_the_event_loops(
+async def test_hashes_are_made_outside_the_thread_of_the_event_loop(
     work: Work, a_hasher: Hashers, scheme: Scheme
 ) -> None:
     hasher = a_hasher(scheme)
@@ -301,12 +305,12 @@ async def test_hashes_are_made_in_other_threads_than_the_event_loops(
     await hasher.verify("right horse", PLAIN_BCRYPT)
     await hasher.verify("right horse", None)
 
-    # Verifying, and hashing anew, for the upgrade.
+    # Two hashes: one to verify, and one for the upgrade.
     assert work.hashes == 5
     assert threading.get_ident() not in work.threads
 
 
-async def test_no_more_hashes_are_made_at_a_time_than_there_are_workers(
+async def test_the_number_of_workers_limits_concurrent_hashes(
     work: Work, a_hasher: Hashers
 ) -> None:
     hasher = a_hasher(workers=2, queue=20)
@@ -317,7 +321,7 @@ async def test_no_more_hashes_are_made_at_a_time_than_there_are_workers(
     assert len(set(work.threads)) <= 2
 
 
-async def test_a_full_queue_refuses_at_once_and_is_open_again_once_empty(
+async def test_a_full_queue_refuses_at_once_and_accepts_again_when_empty(
     a_hasher: Hashers,
 ) -> None:
     hasher = a_hasher(workers=1, queue=2)
@@ -332,14 +336,16 @@ async def test_a_full_queue_refuses_at_once_and_is_open_again_once_empty(
                 await hasher.hash("right horse")
             with pytest.raises(HashingBusy):
                 await hasher.verify("right horse", PLAIN_BCRYPT)
+        in_queue = hasher.waiting()
     finally:
         unblock.set()
 
     assert len(await asyncio.gather(*waiting)) == 3
+    assert (in_queue, hasher.waiting()) == (2, 0)
     assert await hasher.verify("wrong horse", None) == NO
 
 
-async def test_who_stops_waiting_gives_the_place_back(a_hasher: Hashers) -> None:
+async def test_a_cancelled_request_releases_its_place_in_the_queue(a_hasher: Hashers) -> None:
     hasher = a_hasher(workers=1, queue=2)
     unblock = threading.Event()
     hasher._pool.submit(unblock.wait)
@@ -360,7 +366,7 @@ async def test_who_stops_waiting_gives_the_place_back(a_hasher: Hashers) -> None
     assert len(await asyncio.gather(*waiting[1:], another)) == 3
 
 
-async def test_a_failed_hash_gives_the_place_back(a_hasher: Hashers) -> None:
+async def test_a_failed_hash_releases_its_place_in_the_queue(a_hasher: Hashers) -> None:
     hasher = a_hasher(workers=1, queue=0)
 
     def fails() -> str:
@@ -371,7 +377,7 @@ async def test_a_failed_hash_gives_the_place_back(a_hasher: Hashers) -> None:
             await hasher._in_pool(fails)
 
 
-async def test_closed_it_leaves_no_thread_behind(a_hasher: Hashers) -> None:
+async def test_a_closed_hasher_leaves_no_thread(a_hasher: Hashers) -> None:
     before = set(threading.enumerate())
     hasher = a_hasher(workers=2)
     await asyncio.gather(*(hasher.hash("right horse") for _ in range(4)))
@@ -379,6 +385,14 @@ async def test_closed_it_leaves_no_thread_behind(a_hasher: Hashers) -> None:
     hasher.close()
 
     assert set(threading.enumerate()) == before
+
+
+async def test_a_closed_hasher_can_be_used_again(a_hasher: Hashers) -> None:
+    hasher = a_hasher(workers=1)
+    hashed = await hasher.hash("right horse")
+    hasher.close()
+
+    assert (await hasher.verify("right horse", hashed)).matches
 
 
 def test_making_a_hasher_starts_no_thread_and_makes_no_hash(a_hasher: Hashers) -> None:

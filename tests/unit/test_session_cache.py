@@ -1,4 +1,4 @@
-"""Recognised sessions, kept for a moment."""
+"""The cache of recognised sessions."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -38,9 +38,7 @@ def found(cache: MemorySessionCache, token: str) -> SignedIn | None:
     return cache.look_up(token).found
 
 
-def test_what_was_put_is_found_until_it_is_too_old(
-    cache: MemorySessionCache, clock: StoppedClock
-) -> None:
+def test_an_entry_is_found_until_it_expires(cache: MemorySessionCache, clock: StoppedClock) -> None:
     ada = a_sign_in()
     put(cache, "token", ada)
 
@@ -54,7 +52,9 @@ def test_what_was_put_is_found_until_it_is_too_old(
     assert found(cache, "another") is None
 
 
-def test_finding_keeps_nothing_young(cache: MemorySessionCache, clock: StoppedClock) -> None:
+def test_a_lookup_does_not_extend_the_time_in_the_cache(
+    cache: MemorySessionCache, clock: StoppedClock
+) -> None:
     put(cache, "token", a_sign_in())
 
     for _ in range(4):
@@ -64,7 +64,7 @@ def test_finding_keeps_nothing_young(cache: MemorySessionCache, clock: StoppedCl
     assert found(cache, "token") is None
 
 
-def test_a_clock_set_back_makes_nothing_last_longer(
+def test_entries_do_not_live_longer_when_the_clock_is_set_back(
     cache: MemorySessionCache, clock: StoppedClock
 ) -> None:
     put(cache, "token", a_sign_in())
@@ -74,7 +74,7 @@ def test_a_clock_set_back_makes_nothing_last_longer(
     assert found(cache, "token") is None
 
 
-def test_keeping_for_no_time_keeps_nothing(clock: StoppedClock) -> None:
+def test_a_cache_with_zero_lifetime_stores_nothing(clock: StoppedClock) -> None:
     cache = MemorySessionCache(clock=clock, keep=timedelta(0))
 
     put(cache, "token", a_sign_in())
@@ -82,7 +82,7 @@ def test_keeping_for_no_time_keeps_nothing(clock: StoppedClock) -> None:
     assert found(cache, "token") is None
 
 
-def test_dropped_sessions_are_gone_under_every_token_and_others_stay(
+def test_dropped_sessions_are_gone_for_every_token_and_others_stay(
     cache: MemorySessionCache,
 ) -> None:
     ada, grace = a_sign_in(), a_sign_in()
@@ -107,7 +107,7 @@ def test_dropping_a_user_drops_all_sessions_of_the_account(cache: MemorySessionC
     assert [found(cache, token) for token in ("first", "second", "grace")] == [None, None, grace]
 
 
-def test_what_was_read_before_a_drop_is_not_kept(cache: MemorySessionCache) -> None:
+def test_data_read_before_a_drop_is_not_cached(cache: MemorySessionCache) -> None:
     ada, other = a_sign_in(), a_sign_in()
 
     lookup = cache.look_up("ada")
@@ -121,7 +121,7 @@ def test_what_was_read_before_a_drop_is_not_kept(cache: MemorySessionCache) -> N
     assert found(cache, "other") is None
 
 
-def test_what_was_read_before_somebody_else_was_dropped_is_kept(cache: MemorySessionCache) -> None:
+def test_data_read_before_another_account_was_dropped_is_cached(cache: MemorySessionCache) -> None:
     ada, other = a_sign_in(), a_sign_in()
     lookup = cache.look_up("ada")
 
@@ -133,7 +133,7 @@ def test_what_was_read_before_somebody_else_was_dropped_is_kept(cache: MemorySes
     assert found(cache, "ada") == ada
 
 
-def test_what_was_read_before_a_forgotten_change_is_not_kept(clock: StoppedClock) -> None:
+def test_data_read_before_a_forgotten_change_is_not_cached(clock: StoppedClock) -> None:
     cache = MemorySessionCache(clock=clock, keep=KEEP, most_tokens=2)
     ada = a_sign_in()
     lookup = cache.look_up("ada")
@@ -145,7 +145,7 @@ def test_what_was_read_before_a_forgotten_change_is_not_kept(clock: StoppedClock
     assert found(cache, "ada") is None
 
 
-def test_renewed_data_is_found_and_the_session_grows_no_younger(
+def test_renewed_data_is_found_and_the_expiry_stays(
     cache: MemorySessionCache, clock: StoppedClock
 ) -> None:
     ada = a_sign_in()
@@ -161,7 +161,7 @@ def test_renewed_data_is_found_and_the_session_grows_no_younger(
     assert found(cache, "token") is None
 
 
-def test_data_read_before_it_was_renewed_is_not_kept(cache: MemorySessionCache) -> None:
+def test_data_read_before_a_renewal_is_not_cached(cache: MemorySessionCache) -> None:
     ada = a_sign_in()
     lookup = cache.look_up("token")
 
@@ -171,7 +171,7 @@ def test_data_read_before_it_was_renewed_is_not_kept(cache: MemorySessionCache) 
     assert found(cache, "token") is None
 
 
-def test_of_two_writes_at_once_neither_is_taken_for_the_later_one(
+def test_two_concurrent_writes_drop_the_session_because_their_order_is_unknown(
     cache: MemorySessionCache,
 ) -> None:
     ada = a_sign_in()
@@ -184,7 +184,7 @@ def test_of_two_writes_at_once_neither_is_taken_for_the_later_one(
     assert found(cache, "token") is None
 
 
-def test_a_touch_renews_the_session_alone_and_makes_it_no_younger(
+def test_a_touch_renews_only_the_session_and_the_expiry_stays(
     cache: MemorySessionCache, clock: StoppedClock
 ) -> None:
     ada = a_sign_in()
@@ -202,7 +202,7 @@ def test_a_touch_renews_the_session_alone_and_makes_it_no_younger(
     assert found(cache, "token") is None
 
 
-def test_a_touch_brings_nothing_back_and_what_was_read_before_it_is_not_kept(
+def test_a_touch_restores_no_entry_and_data_read_before_it_is_not_cached(
     cache: MemorySessionCache, clock: StoppedClock
 ) -> None:
     ada = a_sign_in()
@@ -214,7 +214,9 @@ def test_a_touch_brings_nothing_back_and_what_was_read_before_it_is_not_kept(
     assert found(cache, "token") is None
 
 
-def test_of_too_many_tokens_those_used_longest_ago_are_forgotten(clock: StoppedClock) -> None:
+def test_the_least_recently_used_tokens_are_forgotten_when_there_are_too_many(
+    clock: StoppedClock,
+) -> None:
     cache = MemorySessionCache(clock=clock, keep=KEEP, most_tokens=2)
     ada, grace, new = a_sign_in(), a_sign_in(), a_sign_in()
     put(cache, "ada", ada)
@@ -226,7 +228,7 @@ def test_of_too_many_tokens_those_used_longest_ago_are_forgotten(clock: StoppedC
     assert [found(cache, token) for token in ("ada", "grace", "new")] == [ada, None, new]
 
 
-def test_nothing_is_left_behind_of_what_is_forgotten(
+def test_forgotten_entries_leave_nothing_in_memory(
     cache: MemorySessionCache, clock: StoppedClock
 ) -> None:
     first, second, third = a_sign_in(), a_sign_in(), a_sign_in()

@@ -1,4 +1,4 @@
-"""Which database a URL means, and what is said when it does not answer."""
+"""Database URLs, and errors of databases that do not respond."""
 
 import asyncio
 import sqlite3
@@ -11,10 +11,11 @@ from sqlalchemy.exc import OperationalError
 
 from adapters.sql import engine as engines
 from adapters.sql import schema
-from adapters.sql.engine import make_engine, parsed_url
+from adapters.sql.engine import Pool, make_engine, parsed_url
 from adapters.sql.store import SqlStore
 from adapters.sql.unit_of_work import SqlUnitsOfWork
 from domain.errors import StoreUnavailable
+from domain.model.load import Connections
 from domain.model.user import canonical_email
 from tests.servers import FreshDatabase
 
@@ -22,7 +23,8 @@ NOBODY = canonical_email("nobody@example.org")
 
 
 async def have_ended(threads: set[threading.Thread]) -> None:
-    """aiosqlite does not wait for its thread when it cannot open the file; the loop must not close before."""
+    """Wait for aiosqlite's threads: it does not wait for them itself if it cannot open the file, and the loop must not
+    close before they end."""
     for thread in threads:
         if "_connection_worker_thread" in thread.name:
             await asyncio.to_thread(thread.join)
@@ -55,7 +57,7 @@ def test_other_databases_and_sqlite_without_a_file_are_refused(text: str) -> Non
         "sqlite:////nowhere/at/all/test.db",
     ],
 )
-async def test_a_database_that_is_not_there_is_store_unavailable(url: str) -> None:
+async def test_a_missing_database_raises_store_unavailable(url: str) -> None:
     before = set(threading.enumerate())
     engine = make_engine(url)
     units, store = SqlUnitsOfWork(engine), SqlStore(engine)
@@ -74,7 +76,7 @@ async def test_a_database_that_is_not_there_is_store_unavailable(url: str) -> No
     await have_ended(set(threading.enumerate()) - before)
 
 
-async def test_a_table_that_is_missing_is_our_fault_and_stays_loud(tmp_path: Path) -> None:
+async def test_a_missing_table_raises_the_original_error(tmp_path: Path) -> None:
     engine = make_engine(f"sqlite:///{tmp_path / 'empty.db'}")
 
     with pytest.raises(OperationalError, match="no such table"):
@@ -83,7 +85,7 @@ async def test_a_table_that_is_missing_is_our_fault_and_stays_loud(tmp_path: Pat
     await engine.dispose()
 
 
-async def test_a_file_that_another_process_keeps_locked_is_store_unavailable_to_writers_alone(
+async def test_a_file_locked_by_another_process_raises_store_unavailable_only_for_writers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "test.db"
@@ -106,7 +108,7 @@ async def test_a_file_that_another_process_keeps_locked_is_store_unavailable_to_
 
 
 @pytest.mark.server
-async def test_a_connection_that_breaks_is_store_unavailable_and_the_next_one_works(
+async def test_a_broken_connection_raises_store_unavailable_and_the_next_one_works(
     fresh_postgres: FreshDatabase,
 ) -> None:
     engine = make_engine(fresh_postgres())
@@ -131,26 +133,25 @@ async def test_a_connection_that_breaks_is_store_unavailable_and_the_next_one_wo
 
 
 @pytest.mark.server
-async def test_a_wait_for_a_lock_ends_as_store_unavailable(
-    fresh_postgres: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+async def test_a_lock_timeout_raises_store_unavailable(
+    fresh_postgres: FreshDatabase,
 ) -> None:
-    monkeypatch.setattr(engines, "WAIT", 0.05)
-    engine = make_engine(fresh_postgres())
+    engine = make_engine(fresh_postgres(), Pool(statement=0.05))
     await schema.upgrade(engine)
     units = SqlUnitsOfWork(engine)
 
     async with units.writing() as first:
-        await first.users.acting_admins(locked=True)
+        await first.users.count_active_admins(locked=True)
         with pytest.raises(StoreUnavailable):
             async with asyncio.timeout(5), units.writing() as second:
-                await second.users.acting_admins(locked=True)
+                await second.users.count_active_admins(locked=True)
 
     async with units.writing() as third:
-        assert await third.users.acting_admins(locked=True) == 0
+        assert await third.users.count_active_admins(locked=True) == 0
     await engine.dispose()
 
 
-async def test_another_process_that_leaves_takes_nothing_from_open_connections(
+async def test_the_end_of_another_process_does_not_affect_open_connections(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "test.db"
@@ -163,7 +164,8 @@ async def test_another_process_that_leaves_takes_nothing_from_open_connections(
         async with engine.connect() as first:
             await first.exec_driver_sql("CREATE TABLE words (word TEXT)")
             await first.commit()
-            async with engine.connect():  # Making it must not cost the first its locks.
+            # A new connection must not release the locks of the first.
+            async with engine.connect():
                 other = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(file))
                 assert await other.wait() == 0
             is_there = (tmp_path / "test.db-wal").exists()
@@ -171,6 +173,40 @@ async def test_another_process_that_leaves_takes_nothing_from_open_connections(
     finally:
         await engine.dispose()
 
-    # Without locks the other is the last one for SQLite, and removes the log that the first still reads.
+    # Without its locks, SQLite would take the other process for the last one and remove the log that the first still reads.
     assert is_there
     assert words == ["hello"]
+
+
+@pytest.mark.server
+async def test_a_pool_without_a_free_connection_raises_store_unavailable_in_time(
+    fresh_postgres: FreshDatabase,
+) -> None:
+    engine = make_engine(fresh_postgres(), Pool(size=1, overflow=1, connect=0.1))
+    await schema.upgrade(engine)
+    units = SqlUnitsOfWork(engine)
+
+    async with units.writing(), units.reading() as reader:
+        # Writers leave the overflow to readers.
+        assert await reader.users.find_by_email(NOBODY) is None
+        with pytest.raises(StoreUnavailable):
+            async with asyncio.timeout(2), units.reading() as another:
+                await another.users.find_by_email(NOBODY)
+
+    async with units.reading() as work:
+        assert await work.users.find_by_email(NOBODY) is None
+    await engine.dispose()
+
+
+async def test_the_store_counts_the_connections_in_use(tmp_path: Path) -> None:
+    pool = Pool(size=3, overflow=1)
+    engine = make_engine(f"sqlite:///{tmp_path}/app.db", pool)
+    store = SqlStore(engine, pool)
+
+    async with engine.connect(), engine.connect():
+        during = store.connections()
+    after = store.connections()
+    await engine.dispose()
+
+    assert during == Connections(in_use=2, size=4)
+    assert after == Connections(in_use=0, size=4)

@@ -1,4 +1,4 @@
-"""What may be kept."""
+"""The limits of stored values and keys."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _LOOP: list[Any] = []
 _LOOP.append(_LOOP)
 
 
-def test_json_can_be_kept(subtests: pytest.Subtests) -> None:
+def test_json_values_are_accepted(subtests: pytest.Subtests) -> None:
     values: list[object] = [None, True, 0, 1.5, "é", [], {}, {"a": [1, {"b": None}]}]
 
     for value in values:
@@ -19,7 +19,7 @@ def test_json_can_be_kept(subtests: pytest.Subtests) -> None:
             assert encoded("key", value)
 
 
-def test_what_would_not_come_back_as_it_went_is_refused(subtests: pytest.Subtests) -> None:
+def test_a_value_that_json_cannot_store_unchanged_is_refused(subtests: pytest.Subtests) -> None:
     for value in [
         object(),
         {1, 2},
@@ -36,14 +36,14 @@ def test_what_would_not_come_back_as_it_went_is_refused(subtests: pytest.Subtest
             encoded("key", value)
 
 
-def test_a_value_has_a_largest_size_in_bytes() -> None:
+def test_a_value_has_a_maximum_size_in_bytes() -> None:
     assert encoded("key", "x" * (LARGEST_VALUE - 2))
 
     with pytest.raises(StateInvalid, match=str(LARGEST_VALUE)):
         encoded("key", "é" * (LARGEST_VALUE // 2))
 
 
-def test_a_key_is_a_text_of_a_sensible_length(subtests: pytest.Subtests) -> None:
+def test_a_key_must_be_a_text_of_limited_length(subtests: pytest.Subtests) -> None:
     for key in ["", "x" * 201, 5, None, "a\0b", "\ud800"]:
         with subtests.test(key=key), pytest.raises(StateInvalid):
             checked_key(key)

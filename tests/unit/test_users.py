@@ -1,4 +1,4 @@
-"""What is true of an account by itself."""
+"""The rules of an account without a store."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_an_email_has_one_canonical_form(subtests: pytest.Subtests) -> None:
             assert canonical_email(kept) == kept
 
 
-def test_what_cannot_be_an_email_is_refused(subtests: pytest.Subtests) -> None:
+def test_an_invalid_email_is_refused(subtests: pytest.Subtests) -> None:
     for typed in [
         "",
         "ada",
@@ -44,15 +44,15 @@ def test_what_cannot_be_an_email_is_refused(subtests: pytest.Subtests) -> None:
             canonical_email(typed)
 
 
-def test_an_email_is_measured_before_it_is_normalized() -> None:
-    """Unicode's order of combining characters is found in the square of their number."""
+def test_an_email_that_is_too_long_is_not_normalized() -> None:
+    """The time to sort combining characters grows with the square of their number."""
     with pytest.raises(EmailInvalid):
         canonical_email("a" + "\u0301\u0323" * 1_000_000 + "@b.de")
 
     assert canonical_email("\u1100\u1161\u11a8" * 60 + "@b.de") == "\uac01" * 60 + "@b.de"
 
 
-def test_a_name_that_cannot_be_shown_is_refused(subtests: pytest.Subtests) -> None:
+def test_an_empty_too_long_or_unprintable_name_is_refused(subtests: pytest.Subtests) -> None:
     for name in [
         "",
         " ",
@@ -69,14 +69,14 @@ def test_a_name_that_cannot_be_shown_is_refused(subtests: pytest.Subtests) -> No
             checked_name(name)
 
 
-def test_a_role_is_a_plain_word(subtests: pytest.Subtests) -> None:
+def test_a_role_must_be_a_plain_word(subtests: pytest.Subtests) -> None:
     for role in ["", "Admin", "1st", "a b", "x" * 51, "rôle"]:
         with subtests.test(role=role), pytest.raises(RoleInvalid):
             checked_role(role)
 
 
 @pytest.mark.asvs("V6.2.1", "V6.2.9", "V6.2.11")
-def test_a_new_password_that_is_short_endless_or_guessable_is_refused(
+def test_a_new_password_that_is_too_short_too_long_or_guessable_is_refused(
     subtests: pytest.Subtests,
 ) -> None:
     for password in [
@@ -93,7 +93,9 @@ def test_a_new_password_that_is_short_endless_or_guessable_is_refused(
 
 
 @pytest.mark.asvs("V6.2.5", "V6.2.8")
-def test_a_new_password_is_kept_as_typed_whatever_its_letters(subtests: pytest.Subtests) -> None:
+def test_a_new_password_is_accepted_unchanged_with_any_characters(
+    subtests: pytest.Subtests,
+) -> None:
     for password in [
         "lower only",
         "  spaces around  ",

@@ -1,4 +1,4 @@
-"""Files of accounts: the quota, and how claims end and files are removed with the last of them."""
+"""Files of accounts: their quota, the end of claims, and the removal of files with their last claim."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ import pytest
 from adapters.system.clock import StoppedClock, SystemClock
 from adapters.system.files import FolderOnDisk
 from application.settings import load
-from application.use_cases.files import DiscardFiles, PurgeFiles, UseFiles
+from application.use_cases.files import DiscardFiles, PurgeFiles, ReleaseFiles, UseFiles
 from domain.errors import FilesQuotaExceeded, NotAllowed, StoreUnavailable
 from domain.model.caller import Caller, SignedIn
 from domain.model.file import UPLOADS, file_key
@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def house_with(**values: Any) -> Iterator[House]:
-    # Files on this disk are as old as the disk says.
+    # The age of files comes from the disk, so the clock starts at the real time.
     clock = StoppedClock(SystemClock().now())
     with composition(load(env_file=None, environment="test", **values), clock) as container:
         yield House(container, clock)
@@ -68,22 +68,22 @@ def names_in(folder: Path) -> Sequence[str]:
 
 
 async def claims(house: House, who: SignedIn, *places: str, size: int = 7) -> None:
-    await house.app.claim_files(who.caller, {file_key(place): size for place in places})
+    await house.use_cases.claim_files(who.caller, {file_key(place): size for place in places})
 
 
 async def owns(house: House, who: SignedIn, place: str = PLACE) -> bool:
-    return bool(await house.app.use_files(who.caller, [file_key(place)]))
+    return bool(await house.use_cases.use_files(who.caller, [file_key(place)]))
 
 
 async def purges(house: House, *, spared: Collection[str] = ()) -> int:
-    return await house.app.purge_files(is_spared=lambda place: place in spared)
+    return await house.use_cases.purge_files(is_spared=lambda place: place in spared)
 
 
 # The quota
 
 
 @pytest.mark.asvs("5.2.4")
-async def test_an_account_claims_so_many_bytes_and_hears_how_many_and_what_to_do(
+async def test_claims_above_the_quota_are_refused_with_the_usage_and_what_to_do(
     house: House,
 ) -> None:
     ada, bob = await signed_in(house), await signed_in(house, "bob@example.org")
@@ -95,21 +95,21 @@ async def test_an_account_claims_so_many_bytes_and_hears_how_many_and_what_to_do
         await claims(house, phone, "a/c", "a/d", size=1)
 
     said = refused.value.sentence
-    assert "1.0 MB of the 1.0 MB" in said
+    assert "1.0 MB of your quota of 1.0 MB" in said
     assert "GRADIOAPP_FILES_QUOTA_MB" in said
     assert "30 days" in said
     assert not await owns(house, ada, "a/c")
     await claims(house, bob, "a/a", "a/c", size=MB // 2)
 
 
-async def test_a_file_that_is_the_accounts_already_needs_no_room(house: House) -> None:
+async def test_a_file_that_the_account_has_already_claimed_takes_no_quota(house: House) -> None:
     ada = await signed_in(house)
     await claims(house, ada, "a/a", size=MB)
 
     await claims(house, ada, "a/a", size=MB)
     await claims(house, ada, "a/empty", size=0)
 
-    space = await house.app.find_file_space(ada.caller)
+    space = await house.use_cases.find_file_space(ada.caller)
     assert space.used == MB
     space.must_fit(0)
     with pytest.raises(FilesQuotaExceeded):
@@ -117,7 +117,7 @@ async def test_a_file_that_is_the_accounts_already_needs_no_room(house: House) -
 
 
 @pytest.mark.asvs("5.2.4")
-async def test_of_claims_at_once_no_more_pass_than_one_after_the_other(house: House) -> None:
+async def test_concurrent_claims_cannot_exceed_the_quota(house: House) -> None:
     ada = await signed_in(house)
 
     outcomes = await asyncio.gather(
@@ -133,15 +133,15 @@ async def test_of_claims_at_once_no_more_pass_than_one_after_the_other(house: Ho
 
 async def test_the_operator_has_no_files(house: House) -> None:
     for asks in (
-        lambda: house.app.claim_files(Caller.operator(), {}),
-        lambda: house.app.use_files(Caller.operator(), []),
-        lambda: house.app.find_file_space(Caller.operator()),
+        lambda: house.use_cases.claim_files(Caller.operator(), {}),
+        lambda: house.use_cases.use_files(Caller.operator(), []),
+        lambda: house.use_cases.find_file_space(Caller.operator()),
     ):
         with pytest.raises(NotAllowed):
             await asks()
 
 
-async def test_a_use_is_written_once_a_day(house: House) -> None:
+async def test_the_time_of_use_is_written_once_a_day(house: House) -> None:
     ada = await signed_in(house)
     await claims(house, ada, PLACE)
     began = house.clock.now()
@@ -164,7 +164,7 @@ async def test_a_use_is_written_once_a_day(house: House) -> None:
 
 
 @pytest.mark.asvs("14.2.7")
-async def test_a_file_goes_with_the_last_of_its_claims(house: House, folder: Path) -> None:
+async def test_a_file_is_removed_with_its_last_claim(house: House, folder: Path) -> None:
     ada, bob = await signed_in(house), await signed_in(house, "bob@example.org")
     path = written(folder)
     await claims(house, ada, PLACE)
@@ -183,7 +183,7 @@ async def test_a_file_goes_with_the_last_of_its_claims(house: House, folder: Pat
     assert names_in(folder) == []
 
 
-async def test_a_claim_lasts_as_long_as_the_setting_says_after_its_last_use(
+async def test_a_claim_ends_the_set_number_of_days_after_its_last_use(
     house: House, folder: Path
 ) -> None:
     ada = await signed_in(house)
@@ -198,7 +198,9 @@ async def test_a_claim_lasts_as_long_as_the_setting_says_after_its_last_use(
     assert (await purges(house), path.exists()) == (1, False)
 
 
-async def test_with_zero_days_nothing_ends(house_that_keeps: House, folder: Path) -> None:
+async def test_claims_never_end_with_a_setting_of_zero_days(
+    house_that_keeps: House, folder: Path
+) -> None:
     house = house_that_keeps
     ada = await signed_in(house)
     claimed, orphan = written(folder), written(folder, f"{DIGEST}/b.txt")
@@ -212,8 +214,8 @@ async def test_with_zero_days_nothing_ends(house_that_keeps: House, folder: Path
     assert await owns(house, ada)
 
 
-async def test_an_open_tab_keeps_what_it_has_used(folder: Path) -> None:
-    """A tab is open in a sign-in that lasts; the file was used after that began."""
+async def test_an_open_tab_keeps_the_files_that_it_has_used(folder: Path) -> None:
+    """The session of an open tab is live and began before the file was used."""
     for house in house_with(files_keep_days=1, **LASTING):
         ada = await signed_in(house)
         earlier, used = f"{DIGEST}/earlier.txt", f"{DIGEST}/used.txt"
@@ -223,13 +225,13 @@ async def test_an_open_tab_keeps_what_it_has_used(folder: Path) -> None:
         house.passes(hours=1)
         tab = await house.sign_in()
         await claims(house, tab, used)
-        await house.app.revoke_session(Caller.operator(), ada.session.id)
+        await house.use_cases.revoke_session(Caller.operator(), ada.session.id)
 
         house.passes(days=3)
         assert await purges(house) == 1
         assert [await owns(house, tab, place) for place in (earlier, used)] == [False, True]
 
-        await house.app.revoke_session(Caller.operator(), tab.session.id)
+        await house.use_cases.revoke_session(Caller.operator(), tab.session.id)
         house.passes(days=3)
         assert await purges(house) == 1
 
@@ -238,17 +240,17 @@ Keeps = Callable[[House, SignedIn, Any], Any]
 
 
 async def in_the_state(house: House, who: SignedIn, value: Any) -> None:
-    await house.app.change_account_state(who.caller, {"remember:/gradio:Last": value})
+    await house.use_cases.change_account_state(who.caller, {"remember:/gradio:Last": value})
 
 
 async def in_the_session(house: House, who: SignedIn, value: Any) -> None:
-    await house.app.change_session_data(who.caller, {"last": value})
+    await house.use_cases.change_session_data(who.caller, {"last": value})
 
 
 async def in_a_tokens_data(house: House, who: SignedIn, value: Any) -> None:
-    made = await house.app.create_token(who.caller, name="Nightly")
-    program = await house.app.recognise_token(made.value, activity=False)
-    await house.app.change_session_data(program.caller, {"last": value})
+    made = await house.use_cases.create_token(who.caller, name="Nightly")
+    program = await house.use_cases.recognise_token(made.value, activity=False)
+    await house.use_cases.change_session_data(program.caller, {"last": value})
 
 
 NAMES: dict[str, tuple[str, Any]] = {
@@ -264,7 +266,7 @@ NAMES: dict[str, tuple[str, Any]] = {
 @pytest.mark.asvs("14.2.7")
 @pytest.mark.parametrize("keeps", [in_the_state, in_the_session, in_a_tokens_data])
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_kept_value_that_names_a_file_keeps_it(
+async def test_a_stored_value_that_names_a_file_keeps_the_file(
     house: House, folder: Path, keeps: Keeps, name: str
 ) -> None:
     place, value = NAMES[name]
@@ -282,7 +284,7 @@ async def test_a_kept_value_that_names_a_file_keeps_it(
     assert [await owns(house, ada, there) for there in (place, other)] == [True, False]
 
 
-async def test_a_file_that_is_named_no_longer_goes_when_it_is_looked_at_again(
+async def test_a_file_that_no_value_names_any_more_is_removed_by_a_later_purge(
     house: House, folder: Path
 ) -> None:
     ada = await signed_in(house)
@@ -301,7 +303,7 @@ async def test_a_file_that_is_named_no_longer_goes_when_it_is_looked_at_again(
     assert not path.exists()
 
 
-async def test_what_another_account_keeps_keeps_nobody_elses_claim(
+async def test_a_stored_value_does_not_keep_the_claims_of_another_account(
     house: House, folder: Path
 ) -> None:
     ada, bob = await signed_in(house), await signed_in(house, "bob@example.org")
@@ -314,7 +316,7 @@ async def test_what_another_account_keeps_keeps_nobody_elses_claim(
     assert await purges(house) == 1
 
 
-# What is removed, and what never is
+# Files that are removed, and files that never are
 
 
 async def test_files_of_the_apps_themselves_stay_with_and_without_claims(
@@ -333,7 +335,7 @@ async def test_files_of_the_apps_themselves_stay_with_and_without_claims(
     assert await purges(house) == 2
 
 
-async def test_what_nobody_claims_is_removed_once_it_is_as_old_as_a_claim_that_ends(
+async def test_files_without_claims_are_removed_at_the_age_of_unused_claims(
     house: House, folder: Path
 ) -> None:
     orphans = [written(folder, place) for place in ("tmpabc", f"{DIGEST}/b", "a/b/c/d.txt")]
@@ -347,7 +349,7 @@ async def test_what_nobody_claims_is_removed_once_it_is_as_old_as_a_claim_that_e
     assert names_in(folder) == []
 
 
-async def test_neither_links_nor_what_they_lead_to_nor_other_folders_are_touched(
+async def test_links_their_targets_and_other_folders_are_not_touched(
     house: House, folder: Path
 ) -> None:
     outside = folder.parent / "outside"
@@ -378,7 +380,7 @@ async def test_neither_links_nor_what_they_lead_to_nor_other_folders_are_touched
     assert [batch async for batch in disk.files()] == []
 
 
-async def test_what_was_left_of_an_upload_and_what_is_empty_goes_after_a_day(
+async def test_partial_uploads_and_empty_files_are_removed_after_a_day(
     house_that_keeps: House, folder: Path
 ) -> None:
     house = house_that_keeps
@@ -394,7 +396,7 @@ async def test_what_was_left_of_an_upload_and_what_is_empty_goes_after_a_day(
     assert [path.exists() for path in (part, empty, whole, claimed)] == [False, False, True, True]
 
 
-async def test_sizes_of_an_earlier_release_are_found_by_the_purge(
+async def test_the_purge_fills_in_sizes_that_an_earlier_release_did_not_store(
     house_that_keeps: House, folder: Path
 ) -> None:
     house = house_that_keeps
@@ -411,18 +413,18 @@ async def test_sizes_of_an_earlier_release_are_found_by_the_purge(
     await purges(house)
 
     for who in (ada, bob):
-        assert (await house.app.find_file_space(who.caller)).used == 5
+        assert (await house.use_cases.find_file_space(who.caller)).used == 5
 
 
-async def test_a_claim_whose_file_is_not_there_ends_a_week_later(house: House) -> None:
-    """Its file may be on another machine, whose own purge comes first."""
+async def test_a_claim_whose_file_is_missing_ends_a_week_later(house: House) -> None:
+    """The file may be on another replica, whose own purge comes first."""
     ada = await signed_in(house)
     many = [f"gone/{number}" for number in range(1100)]
     await claims(house, ada, *many, size=0)
 
     house.passes(days=37)
     await purges(house)
-    assert (await house.app.find_file_space(ada.caller)).used == 0
+    assert (await house.use_cases.find_file_space(ada.caller)).used == 0
     assert await counted(house) == 1100
     house.passes(days=1, minutes=1)
     await purges(house)
@@ -439,7 +441,7 @@ async def counted(house: House) -> int:
 
 
 class Between(FolderOnDisk):
-    """Lets something happen once the files are set aside."""
+    """Runs an action after the files are set aside."""
 
     def __init__(self, path: Path, happens: Callable[[], Any]) -> None:
         super().__init__(path)
@@ -469,7 +471,7 @@ def nothing_is_spared(place: str) -> bool:
 
 @pytest.mark.asvs("14.2.7")
 @pytest.mark.parametrize("is_written_anew", [False, True])
-async def test_a_file_claimed_at_the_moment_of_its_removal_is_there(
+async def test_a_file_claimed_during_its_removal_stays(
     house: House, folder: Path, *, is_written_anew: bool
 ) -> None:
     ada, bob = await signed_in(house), await signed_in(house, "bob@example.org")
@@ -490,7 +492,7 @@ async def test_a_file_claimed_at_the_moment_of_its_removal_is_there(
     assert names_in(path.parent) == ["a.txt"]
 
 
-async def test_a_file_used_while_the_purge_looks_at_it_stays(house: House, folder: Path) -> None:
+async def test_a_file_used_during_the_purge_stays(house: House, folder: Path) -> None:
     """The claim was read as unused, and is used before the account is locked."""
     ada = await signed_in(house)
     path = written(folder)
@@ -509,8 +511,8 @@ async def test_a_file_used_while_the_purge_looks_at_it_stays(house: House, folde
     assert path.exists()
 
 
-async def test_a_use_that_comes_after_the_end_of_its_claim_gives_nothing(house: House) -> None:
-    """The claim was there when the store was asked, and has ended when its use is written."""
+async def test_a_use_does_not_restore_a_claim_that_has_just_ended(house: House) -> None:
+    """The claim existed when the store was asked, and has ended when its use is written."""
     ada = await signed_in(house)
     await claims(house, ada, PLACE)
     house.passes(days=32)
@@ -533,7 +535,7 @@ async def test_a_use_that_comes_after_the_end_of_its_claim_gives_nothing(house: 
     assert await use(ada.caller, [file_key(PLACE)]) == frozenset()
 
 
-async def test_where_the_store_does_not_answer_the_file_is_put_back(
+async def test_the_file_is_put_back_when_the_store_does_not_respond(
     house: House, folder: Path
 ) -> None:
     path = written(folder)
@@ -551,7 +553,7 @@ async def test_where_the_store_does_not_answer_the_file_is_put_back(
 
 
 @pytest.mark.parametrize("is_claimed", [False, True])
-async def test_a_purge_that_died_half_way_is_finished_by_the_next(
+async def test_the_next_purge_finishes_a_purge_that_died_half_way(
     house: House, folder: Path, *, is_claimed: bool
 ) -> None:
     ada = await signed_in(house)
@@ -561,7 +563,7 @@ async def test_a_purge_that_died_half_way_is_finished_by_the_next(
     assert await FolderOnDisk(folder).set_aside([PLACE]) == [PLACE]
     assert not path.exists()
 
-    assert await purges(house) == 0  # Whoever set it aside may still come back.
+    assert await purges(house) == 0  # The process that set it aside may still be running.
     house.passes(days=1, minutes=1)
     await purges(house)
 
@@ -569,7 +571,7 @@ async def test_a_purge_that_died_half_way_is_finished_by_the_next(
     assert names_in(folder) == [DIGEST] * is_claimed
 
 
-async def test_a_purge_that_died_between_claim_and_file_leaves_an_orphan_for_the_next(
+async def test_the_next_purge_removes_a_file_whose_claim_ended_when_the_purge_died(
     house: House, folder: Path
 ) -> None:
     ada = await signed_in(house)
@@ -584,14 +586,14 @@ async def test_a_purge_that_died_between_claim_and_file_leaves_an_orphan_for_the
     assert not path.exists()
 
 
-async def test_what_is_discarded_goes_if_nobody_claims_it_and_only_then(
+async def test_discarded_files_are_removed_only_if_nobody_claims_them(
     house: House, folder: Path
 ) -> None:
     ada = await signed_in(house)
     mine, other = written(folder), written(folder, "other/b.txt")
     await claims(house, ada, PLACE)
 
-    assert await house.app.discard_files([PLACE, "other/b.txt", "never/was"]) == 1
+    assert await house.use_cases.discard_files([PLACE, "other/b.txt", "never/was"]) == 1
 
     assert mine.exists()
     assert not other.parent.exists()
@@ -606,3 +608,62 @@ async def test_the_folder_is_listed_in_batches(folder: Path) -> None:
     assert [len(batch) for batch in batches] == [500, 500, 3]
     assert len({file.key for batch in batches for file in batch}) == 1003
     assert [batch async for batch in FolderOnDisk(folder / "nowhere").files()] == []
+
+
+# Pieces of streams
+
+
+async def test_released_files_are_removed_unless_they_have_another_owner(
+    house: House, folder: Path
+) -> None:
+    ada, bob = await signed_in(house), await signed_in(house, "bob@example.org")
+    other = f"{'f' * 64}/a.txt"
+    gone, stays = written(folder), written(folder, other)
+    await claims(house, ada, PLACE, other)
+    await claims(house, bob, other)
+
+    await house.use_cases.release_files(ada.caller, [PLACE, other])
+
+    assert (gone.exists(), stays.exists()) == (False, True)
+    assert [await owns(house, ada, place) for place in (PLACE, other)] == [False, False]
+    assert await owns(house, bob, other)
+
+
+@pytest.mark.parametrize("keeps", [in_the_state, in_the_session, in_a_tokens_data])
+async def test_a_released_file_stays_if_a_stored_value_names_it(
+    house: House, folder: Path, keeps: Keeps
+) -> None:
+    ada = await signed_in(house)
+    path = written(folder)
+    await claims(house, ada, PLACE)
+    await keeps(house, ada, {"piece": PLACE})
+
+    await house.use_cases.release_files(ada.caller, [PLACE])
+
+    assert path.exists()
+    assert await owns(house, ada)
+
+
+async def test_a_file_that_is_uploaded_again_during_its_release_stays(
+    house: House, folder: Path
+) -> None:
+    ada = await signed_in(house)
+    path = written(folder)
+    await claims(house, ada, PLACE)
+
+    async def ada_uploads_the_same() -> None:
+        await claims(house, ada, PLACE)
+        written(folder)
+
+    units: UnitsOfWork = house.container.units_of_work()
+    between = Between(folder, ada_uploads_the_same)
+    release = ReleaseFiles(
+        units_of_work=units,
+        files=house.container.files(),
+        sessions=house.container.sessions(),
+        discard=DiscardFiles(units_of_work=units, folder=between),
+    )
+    await release(ada.caller, [PLACE])
+
+    assert path.read_text() == "content"
+    assert await owns(house, ada)

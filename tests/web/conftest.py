@@ -1,12 +1,20 @@
-"""The gate and our own addresses on memory adapters, with a stand-in where Gradio would be."""
+"""The gate and our own routes on memory adapters, with a stand-in for Gradio's app."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import httpx
@@ -26,11 +34,16 @@ from application.use_cases import UseCases
 from domain.model.caller import Caller
 from domain.model.session import Device
 from domain.model.user import User
+from domain.services.access_tokens import Made
 from domain.services.sessions import Opened
-from domain.services.tokens import Made
 from entrypoints import web
 from entrypoints.access import RECOGNISE, REQUEST_ID, SIGNED_IN, Access
+from entrypoints.metrics import Metrics, ProcessMetrics
 from tests.compositions import composition
+from tests.lying_provider import LyingProvider, lying_provider
+
+if TYPE_CHECKING:
+    from tests.web.houses import House
 
 PASSWORD: Final = "correct horse"
 HERE: Final = "http://localhost"
@@ -41,7 +54,7 @@ Lines = list[MutableMapping[str, Any]]
 
 
 async def seen(request: Request) -> Response:
-    """What the gate lets through, as an application behind it sees it."""
+    """Return what an application behind the gate sees of the request."""
     state = request.scope["state"]
     return JSONResponse(
         {
@@ -131,11 +144,12 @@ class Door:
     clock: StoppedClock
     settings: Settings
     gate: web.Gate
+    form_tokens: web.FormTokens
 
     @property
-    def app(self) -> UseCases:
-        app: UseCases = self.container.use_cases()
-        return app
+    def use_cases(self) -> UseCases:
+        use_cases: UseCases = self.container.use_cases()
+        return use_cases
 
     def client(
         self, *, peer: str = "127.0.0.1", base: str = HERE, **headers: str
@@ -147,17 +161,17 @@ class Door:
         )
 
     async def has(self, email: str = "ada@example.org", *roles: str) -> User:
-        return await self.app.create_user(
+        return await self.use_cases.create_user(
             Caller.operator(), email=email, name="Ada", password=PASSWORD, roles=roles
         )
 
     async def makes_token(self, email: str = "ada@example.org", **wanted: Any) -> Made:
         opened = await self.opened(email)
-        me = await self.app.recognise(opened.token, activity=False)
-        return await self.app.create_token(me.caller, **{"name": "Nightly", **wanted})
+        me = await self.use_cases.recognise(opened.signed_token, activity=False)
+        return await self.use_cases.create_token(me.caller, **{"name": "Nightly", **wanted})
 
     def program(self, made: Made, **client: Any) -> httpx.AsyncClient:
-        """Without cookies and without an origin, as programs are."""
+        """Return a client with an access token, and without cookies and origin."""
         client_ = self.client(**client)
         del client_.headers["origin"]
         client_.headers["authorization"] = f"Bearer {made.value}"
@@ -165,7 +179,7 @@ class Door:
 
     async def opened(self, email: str = "ada@example.org") -> Opened:
         device = Device(address="192.0.2.1", agent="Laptop")
-        return await self.app.log_in(email, PASSWORD, device)
+        return await self.use_cases.log_in(email, PASSWORD, device)
 
     @property
     def cookie(self) -> str:
@@ -174,11 +188,11 @@ class Door:
     async def signed_in(
         self, email: str = "ada@example.org", *roles: str, **client: Any
     ) -> httpx.AsyncClient:
-        """A browser of somebody who has just signed in."""
-        if not any(u.email == email for u in await self.app.list_users(Caller.operator())):
+        """Return the browser of an account that has just signed in."""
+        if not any(u.email == email for u in await self.use_cases.list_users(Caller.operator())):
             await self.has(email, *roles)
         browser = self.client(**client)
-        browser.cookies.set(self.cookie, (await self.opened(email)).token)
+        browser.cookies.set(self.cookie, (await self.opened(email)).signed_token)
         return browser
 
     async def asked(
@@ -189,7 +203,8 @@ class Door:
         query: bytes = b"",
         body: bytes = b"",
     ) -> list[Message]:
-        """What is sent in answer to a request that no client would make. The path is as it is written, not decoded."""
+        """Return the messages sent for a request that no client would make. The path is written as
+        it is, not decoded."""
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -225,7 +240,8 @@ _made: list[APIRouter] = []
 
 
 def _routes(api: FastAPI) -> APIRouter:
-    """FastAPI reads every signature anew for each application: once is enough, since ours keep nothing."""
+    """Make the routes once and share them, because they hold no state and FastAPI reads every
+    signature anew for each application."""
     if not _made:
         api.mount("/gradio", STAND_IN)
         _made.append(api.router)
@@ -237,28 +253,57 @@ def make_door() -> Iterator[MakeDoor]:
     lent = ExitStack()
 
     def make(
-        changing: Callable[[UseCases], UseCases] = lambda app: app,
+        changing: Callable[[UseCases], UseCases] = lambda use_cases: use_cases,
         *,
         jobs: Mapping[str, str] = MappingProxyType({}),
+        scopes: Collection[str] = (),
+        framers: Sequence[str] = (),
         **settings: Any,
     ) -> Door:
         loaded = _settings(**{"environment": "test", **settings})
         clock = StoppedClock()
         container = lent.enter_context(composition(loaded.replaced(environment="test"), clock))
-        app = changing(container.use_cases())
+        use_cases = changing(container.use_cases())
         api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-        web.install(api, app=app, settings=loaded, jobs=lambda: jobs)
+        form_tokens = web.FormTokens(
+            codec=container.codec(), now=clock.now, new_secret=container.ids().new_secret
+        )
+        pages = web.Pages.load(loaded)
+        metrics = Metrics.empty()
+        metrics.show(
+            ProcessMetrics(
+                read_load=use_cases.read_load, count_sessions=lambda: 0, job_states=lambda: jobs
+            )
+        )
+        web.install(
+            api,
+            use_cases=use_cases,
+            settings=loaded,
+            form_tokens=form_tokens,
+            pages=pages,
+            jobs=lambda: jobs,
+            start_for=lambda _: "/gradio/",
+            page_at=lambda *_: None,
+            hand_over=lambda *_, **__: None,
+            scopes_of=lambda _: scopes,
+            metrics=metrics,
+            framers=framers,
+        )
         api.router = _routes(api)
         new_id = container.ids().new_id
         gate = web.Gate(
             api,
-            recognise=app.recognise,
-            recognise_token=app.recognise_token,
+            recognise=use_cases.recognise,
+            recognise_token=use_cases.recognise_token,
             settings=loaded,
             access=access,
+            pages=pages,
             new_id=new_id,
+            counting=web.counting(loaded, metrics, access),
+            framers=framers,
+            identity=web.ProxyIdentity.of(loaded, use_cases),
         )
-        return Door(container, clock, loaded, gate)
+        return Door(container, clock, loaded, gate, form_tokens)
 
     with lent:
         yield make
@@ -271,7 +316,7 @@ def door(make_door: MakeDoor) -> Door:
 
 @pytest.fixture
 def prod(make_door: MakeDoor) -> Door:
-    """As in prod behind a proxy at 10.0.0.1, though in memory."""
+    """A service like in prod behind a proxy at 10.0.0.1, but in memory."""
     return make_door(
         environment="prod",
         secret_key=KEY,
@@ -288,7 +333,22 @@ async def browser(door: Door) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(autouse=True)
 def lines() -> Iterator[Lines]:
-    """What is logged, whatever other tests configured."""
+    """Capture the log, however other tests configured it."""
     structlog.reset_defaults()
     with capture_logs() as captured:
         yield captured
+
+
+@pytest.fixture
+def liar() -> Iterator[LyingProvider]:
+    with lying_provider(StoppedClock()) as liar:
+        yield liar
+
+
+@pytest.fixture
+def house(make_door: MakeDoor, liar: LyingProvider) -> "House":
+    from tests.web.houses import House, provider  # It needs this module.
+
+    door = make_door(oidc=(provider(liar, "corp", roles="groups:data=analyst"),))
+    liar.clock = door.clock
+    return House(door, liar)

@@ -1,4 +1,5 @@
-"""What test_openapi_fuzz.py does with schemathesis: apart, since to import that takes longer than fifty tests."""
+"""Helpers of test_openapi_fuzz.py. They are in a module of their own, because importing
+schemathesis takes longer than fifty tests."""
 
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.web.conftest import Door
 
 EXAMPLES: Final = 40
-"""For each operation and caller."""
+"""Examples for each operation and caller."""
 
 CHECKS: Final = [
     not_a_server_error,
@@ -29,24 +30,24 @@ CHECKS: Final = [
 ]
 
 
-async def _credentials(door: Door, caller: str) -> dict[str, str]:
-    """Others for each request: some of them end the session they come with."""
+async def credentials(door: Door, caller: str) -> dict[str, str]:
+    """Make new credentials for each request, because some requests end their own session."""
     if caller == "anonymous":
         return {}
-    door.passes(minutes=1)  # Wrong passwords of requests before are forgiven.
+    door.passes(minutes=1)  # Forgives the wrong passwords of earlier requests.
     if caller == "program":
         made = await door.makes_token("admin@example.org")
-        me = await door.app.recognise(
-            (await door.opened("admin@example.org")).token, activity=False
+        me = await door.use_cases.recognise(
+            (await door.opened("admin@example.org")).signed_token, activity=False
         )
-        for token in (await door.app.list_tokens(me.caller))[1:]:
-            await door.app.revoke_token(me.caller, token.id)
+        for token in (await door.use_cases.list_tokens(me.caller))[1:]:
+            await door.use_cases.revoke_token(me.caller, token.id)
         return {"authorization": f"Bearer {made.value}"}
-    return {"cookie": f"{door.cookie}={(await door.opened(f'{caller}@example.org')).token}"}
+    return {"cookie": f"{door.cookie}={(await door.opened(f'{caller}@example.org')).signed_token}"}
 
 
 async def document_of(door: Door) -> Any:
-    async with door.client(**await _credentials(door, "user")) as client:
+    async with door.client(**await credentials(door, "user")) as client:
         return (await client.get("/api/v1/openapi.json")).json()
 
 
@@ -56,7 +57,7 @@ def operations_of(document: Any) -> list[Any]:
 
 
 def attempts(door: Door, run: Any, operation: Any, caller: str, *, known: str) -> set[int]:
-    """Answers the statuses that came back."""
+    """Return the statuses of the responses."""
     seen: set[int] = set()
     cases = st.one_of(
         operation.as_strategy(generation_mode=GenerationMode.POSITIVE),
@@ -93,6 +94,6 @@ async def _sent(door: Door, case: Any, caller: str) -> httpx.Response:
         for name, value in sent.pop("headers").items()
         if name.lower() not in {"authorization", "cookie"} or caller == "anonymous"
     }
-    headers |= await _credentials(door, caller)
+    headers |= await credentials(door, caller)
     async with door.client() as client:
         return await client.request(headers=headers, **sent)

@@ -1,4 +1,4 @@
-"""Reads our pages as a browser would."""
+"""Read our pages like a browser."""
 
 import re
 
@@ -17,7 +17,9 @@ async def sign_in(
     password: str,
     *,
     next: str = "",  # noqa: A002 -- The field's name.
+    **fields: str,
 ) -> httpx.Response:
     page = await browser.get("/login", params={"next": next} if next else {})
     form = {"csrf_token": token_of(page), "username": email, "password": password, "next": next}
+    form |= fields
     return await browser.post("/login", data=form)

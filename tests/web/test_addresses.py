@@ -1,4 +1,4 @@
-"""An address of ours is written in one way; every other way leads nowhere, whatever the method."""
+"""Each of our addresses has one spelling; any other spelling is 404 for every method."""
 
 import json
 from typing import Final
@@ -49,6 +49,9 @@ NOWHERE: Final = [
     "/static%2fstyle.css",
     "/healthz/",
     "/readyz/",
+    "/metrics/",
+    "//metrics",
+    "/./metrics",
     "/manifest.json/",
     "/favicon.ico/",
     "/csp-reports/",
@@ -68,11 +71,11 @@ NOWHERE: Final = [
 async def cookie_of_an_admin(door: Door) -> tuple[bytes, bytes]:
     await door.has("admin@example.org", "admin")
     opened = await door.opened("admin@example.org")
-    return (b"cookie", f"{door.cookie}={opened.token}".encode())
+    return (b"cookie", f"{door.cookie}={opened.signed_token}".encode())
 
 
 @pytest.mark.parametrize("path", NOWHERE)
-async def test_an_address_that_is_written_otherwise_leads_nowhere(door: Door, path: str) -> None:
+async def test_another_spelling_of_an_address_is_not_found(door: Door, path: str) -> None:
     cookie = await cookie_of_an_admin(door)
 
     for method in METHODS:
@@ -87,9 +90,7 @@ async def test_an_address_that_is_written_otherwise_leads_nowhere(door: Door, pa
 
 
 @pytest.mark.parametrize("path", ["//evil.example/x", "/api//v1/me", "/x/../y", "/api%2fv1%2fme"])
-async def test_nobody_is_sent_to_sign_in_for_an_address_that_leads_nowhere(
-    door: Door, path: str
-) -> None:
+async def test_an_unknown_address_does_not_redirect_to_sign_in(door: Door, path: str) -> None:
     as_a_browser = [(name.encode(), value.encode()) for name, value in BROWSER.items()]
 
     for headers in ([], as_a_browser):
@@ -98,7 +99,7 @@ async def test_nobody_is_sent_to_sign_in_for_an_address_that_leads_nowhere(
         assert (start["status"], b"location" in dict(start["headers"])) == (404, False)
 
 
-async def test_the_same_addresses_in_their_one_way_are_there(
+async def test_the_right_spelling_of_an_address_is_found(
     door: Door, subtests: pytest.Subtests
 ) -> None:
     cookie = await cookie_of_an_admin(door)
@@ -110,7 +111,7 @@ async def test_the_same_addresses_in_their_one_way_are_there(
 
 @pytest.mark.parametrize("is_signed_in", [True, False])
 @pytest.mark.parametrize("page", ["/login", "/logout", "/setup", "/api/v1/docs"])
-async def test_a_page_that_is_typed_with_a_slash_is_led_to(
+async def test_a_page_typed_with_a_trailing_slash_is_redirected(
     door: Door, page: str, *, is_signed_in: bool
 ) -> None:
     browser = await door.signed_in(**BROWSER) if is_signed_in else door.client(**BROWSER)
@@ -123,7 +124,7 @@ async def test_a_page_that_is_typed_with_a_slash_is_led_to(
     assert (posted.status_code, "location" in posted.headers) == (405, False)
 
 
-async def test_how_an_address_below_the_ui_is_written_is_gradios_to_judge(door: Door) -> None:
+async def test_other_spellings_below_the_ui_path_are_passed_to_gradio(door: Door) -> None:
     cookie = await cookie_of_an_admin(door)
 
     for path in ("/gradio%2ftalkative", "/gradio/talkative", "/gradio/%74alkative"):

@@ -1,4 +1,4 @@
-"""The JSON API: mine for me, accounts for admins."""
+"""The JSON API: the caller's own account, and accounts for admins."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -24,7 +24,7 @@ async def root(door: Door) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_i_see_who_i_am(ada: httpx.AsyncClient) -> None:
+async def test_a_caller_sees_their_own_account_and_session(ada: httpx.AsyncClient) -> None:
     me = (await ada.get("/api/v1/me")).json()
 
     assert me["email"] == "ada@example.org"
@@ -34,18 +34,32 @@ async def test_i_see_who_i_am(ada: httpx.AsyncClient) -> None:
     assert not {"password_hash", "secret_hash"} & set(me)
 
 
+async def test_the_times_of_a_session_come_with_the_servers_own(
+    door: Door, ada: httpx.AsyncClient
+) -> None:
+    door.passes(minutes=20)
+    passive = (await ada.get("/api/v1/me", headers={"x-gradioapp-passive": "1"})).json()
+    active = (await ada.get("/api/v1/me")).json()
+
+    assert passive["now"] == active["now"] == "2026-01-02T12:20:00Z"
+    assert passive["session"]["idle_at"] == "2026-01-02T12:30:00Z"
+    assert active["session"]["idle_at"] == "2026-01-02T12:50:00Z"
+
+
 @pytest.mark.asvs("V7.4.3", "V6.2.2")
-async def test_a_new_password_ends_my_other_sessions(door: Door, ada: httpx.AsyncClient) -> None:
+async def test_a_new_password_ends_the_other_sessions_of_the_account(
+    door: Door, ada: httpx.AsyncClient
+) -> None:
     async with await door.signed_in() as phone:
         answer = await ada.post("/api/v1/me/password", json={"current": PASSWORD, "new": NEW})
         statuses = [(await client.get("/api/v1/me")).status_code for client in (ada, phone)]
 
-    assert (answer.status_code, answer.json()) == (200, {"ended": 1})
+    assert (answer.status_code, answer.json()) == (200, {"ended": 1, "revoked_tokens": 0})
     assert statuses == [200, 401]
 
 
 @pytest.mark.asvs("V2.2.1", "V2.2.3")
-async def test_a_password_that_will_not_do_is_refused_and_not_repeated(
+async def test_an_unsuitable_password_is_refused_and_not_repeated(
     ada: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     for change, status in [
@@ -70,9 +84,7 @@ async def test_a_password_that_will_not_do_is_refused_and_not_repeated(
             assert PASSWORD not in answer.text
 
 
-async def test_json_that_is_none_is_refused(
-    ada: httpx.AsyncClient, subtests: pytest.Subtests
-) -> None:
+async def test_invalid_json_is_refused(ada: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
     headers = {"content-type": "application/json"}
 
     for body in [
@@ -93,7 +105,7 @@ async def test_json_that_is_none_is_refused(
 
 
 @pytest.mark.asvs("V3.5.2")
-async def test_what_a_form_could_send_is_no_json(
+async def test_a_content_type_that_a_form_can_send_is_refused(
     ada: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     body = b'{"current": "correct horse", "new": "battery staple"}'
@@ -113,7 +125,7 @@ async def test_what_a_form_could_send_is_no_json(
 
 
 @pytest.mark.asvs("V7.5.2")
-async def test_i_see_my_sessions_page_by_page(door: Door, ada: httpx.AsyncClient) -> None:
+async def test_a_caller_sees_their_sessions_in_pages(door: Door, ada: httpx.AsyncClient) -> None:
     for _ in range(3):
         door.passes(seconds=1)
         await door.opened()
@@ -127,7 +139,7 @@ async def test_i_see_my_sessions_page_by_page(door: Door, ada: httpx.AsyncClient
 
 
 @pytest.mark.asvs("V7.5.2")
-async def test_i_end_my_sessions(door: Door, ada: httpx.AsyncClient) -> None:
+async def test_a_caller_ends_their_sessions(door: Door, ada: httpx.AsyncClient) -> None:
     phone = await door.opened()
     await door.opened()
 
@@ -143,7 +155,7 @@ async def test_i_end_my_sessions(door: Door, ada: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.asvs("V8.2.2")
-async def test_a_session_of_somebody_else_is_not_there(
+async def test_a_session_of_another_account_is_not_found(
     door: Door, ada: httpx.AsyncClient, root: httpx.AsyncClient
 ) -> None:
     await door.has("eve@example.org")
@@ -159,7 +171,7 @@ async def test_a_session_of_somebody_else_is_not_there(
 
 
 @pytest.mark.asvs("V8.2.1", "V8.3.1")
-async def test_accounts_are_for_admins(door: Door, ada: httpx.AsyncClient) -> None:
+async def test_accounts_are_only_for_admins(door: Door, ada: httpx.AsyncClient) -> None:
     other = f"/api/v1/users/{(await door.has('eve@example.org')).id}"
 
     answers = [
@@ -195,7 +207,7 @@ async def test_an_admin_creates_and_finds_accounts(root: httpx.AsyncClient) -> N
     assert [user["name"] for user in found["items"]] == ["Grace"]
 
 
-async def test_an_account_that_will_not_do_is_refused(
+async def test_an_invalid_account_is_refused(
     root: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     for user, status in [
@@ -225,11 +237,11 @@ async def test_an_admin_changes_an_account(door: Door, root: httpx.AsyncClient) 
     assert changed.status_code == 200
     assert (changed.json()["name"], changed.json()["roles"]) == ("Eve", ["analyst", "editor"])
     assert (changed.json()["is_active"], back.json()["is_active"]) == (False, True)
-    async with door.client(cookie=f"{door.cookie}={opened.token}") as eve:
+    async with door.client(cookie=f"{door.cookie}={opened.signed_token}") as eve:
         assert (await eve.get("/api/v1/me")).status_code == 401
 
 
-async def test_the_last_admin_stays_as_they_are(root: httpx.AsyncClient) -> None:
+async def test_the_last_admin_can_be_neither_demoted_nor_disabled(root: httpx.AsyncClient) -> None:
     me = (await root.get("/api/v1/me")).json()["id"]
 
     changes: list[dict[str, Any]] = [{"roles": []}, {"is_active": False}]
@@ -241,7 +253,7 @@ async def test_the_last_admin_stays_as_they_are(root: httpx.AsyncClient) -> None
 
 
 @pytest.mark.asvs("V2.2.1")
-async def test_nothing_is_converted_and_nothing_unknown_taken(
+async def test_values_of_another_type_and_unknown_fields_are_refused(
     door: Door, root: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     user = await door.has("eve@example.org")
@@ -257,7 +269,9 @@ async def test_nothing_is_converted_and_nothing_unknown_taken(
             assert (await root.patch(f"/api/v1/users/{user.id}", json=change)).status_code == 422
 
 
-async def test_an_admin_steps_back(door: Door, root: httpx.AsyncClient) -> None:
+async def test_an_admin_can_demote_and_disable_themselves(
+    door: Door, root: httpx.AsyncClient
+) -> None:
     await door.has("grace@example.org", "admin")
     me = (await root.get("/api/v1/me")).json()["id"]
     there = f"/api/v1/users/{me}"
@@ -279,11 +293,11 @@ async def test_an_admin_ends_all_sessions_of_an_account(
 
     answer = await root.delete(f"/api/v1/users/{user.id}/sessions")
 
-    assert answer.json() == {"ended": 2}
+    assert answer.json() == {"ended": 2, "revoked_tokens": 0}
 
 
 @pytest.mark.asvs("V1.4.2")
-async def test_what_cannot_be_is_refused(
+async def test_invalid_parameters_are_refused_with_the_field(
     root: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     for path in [
@@ -307,7 +321,7 @@ async def test_the_api_describes_itself_without_foreign_assets(ada: httpx.AsyncC
     document = (await ada.get("/api/v1/openapi.json")).json()
     page = await ada.get("/api/v1/docs", headers=BROWSER)
 
-    assert len(document["paths"]) == 9
+    assert len(document["paths"]) == 12
     for path, methods in document["paths"].items():
         assert path in page.text
         assert all(method.upper() in page.text for method in methods)
@@ -315,7 +329,7 @@ async def test_the_api_describes_itself_without_foreign_assets(ada: httpx.AsyncC
     assert "<script" not in page.text
 
 
-async def test_the_description_is_for_who_is_signed_in(door: Door) -> None:
+async def test_the_description_of_the_api_is_only_for_signed_in_callers(door: Door) -> None:
     async with door.client() as client:
         answers = [await client.get(f"/api/v1/{path}") for path in ("openapi.json", "docs")]
 

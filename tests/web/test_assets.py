@@ -1,10 +1,11 @@
-"""Style, icons, manifest and probes."""
+"""Styles, icons, the manifest and the probes."""
 
 from dataclasses import replace
 
 import httpx
 import pytest
 
+from adapters.memory.news import NoNews
 from application.use_cases import UseCases
 from application.use_cases.health import CheckReadiness
 from domain.errors import StoreUnavailable
@@ -15,7 +16,7 @@ FILES = ["style.css", "icon.svg", "icon-192.png", "favicon.ico"]
 
 
 class Behind(Store):
-    """A database that lacks a migration, or is gone."""
+    """A database with a pending migration, or one that is unavailable."""
 
     def __init__(self, *, is_there: bool) -> None:
         self._is_there = is_there
@@ -28,7 +29,7 @@ class Behind(Store):
         return ("0002",)
 
 
-async def test_a_file_may_be_kept_and_is_asked_for_by_its_tag(
+async def test_a_static_file_is_cached_and_revalidated_by_its_etag(
     browser: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     for name in FILES:
@@ -42,7 +43,7 @@ async def test_a_file_may_be_kept_and_is_asked_for_by_its_tag(
             assert first.headers["cache-control"] == "public, max-age=300"
 
 
-async def test_an_address_with_its_version_is_kept_for_ever(browser: httpx.AsyncClient) -> None:
+async def test_a_static_file_with_its_version_is_immutable(browser: httpx.AsyncClient) -> None:
     page = (await browser.get("/login")).text
     start = page.index("/static/style.css?v=")
     versioned = await browser.get(page[start : page.index('"', start)])
@@ -52,7 +53,7 @@ async def test_an_address_with_its_version_is_kept_for_ever(browser: httpx.Async
     assert other.headers["cache-control"] == "public, max-age=300"
 
 
-async def test_a_file_that_is_not_there_is_kept_by_nobody(browser: httpx.AsyncClient) -> None:
+async def test_a_missing_static_file_is_not_cached(browser: httpx.AsyncClient) -> None:
     answer = await browser.get("/static/nothing.css")
 
     assert (answer.status_code, answer.headers["cache-control"]) == (404, "private, no-store")
@@ -67,7 +68,9 @@ async def test_the_manifest_names_the_project_and_icons_that_exist(make_door: Ma
     assert {icon.status_code for icon in icons} == {200}
 
 
-async def test_a_head_request_is_answered_as_its_get(door: Door, subtests: pytest.Subtests) -> None:
+async def test_a_head_request_has_the_status_of_a_get(
+    door: Door, subtests: pytest.Subtests
+) -> None:
     for path in ["/", "/login", "/healthz", "/static/style.css"]:
         with subtests.test(path=path):
             async with door.client() as client:
@@ -76,7 +79,7 @@ async def test_a_head_request_is_answered_as_its_get(door: Door, subtests: pytes
             assert answers[0].status_code == answers[1].status_code
 
 
-async def test_a_ready_service_says_so(door: Door) -> None:
+async def test_a_ready_service_reports_ok(door: Door) -> None:
     async with door.client() as client:
         alive, ready = await client.get("/healthz"), await client.get("/readyz")
 
@@ -88,13 +91,16 @@ async def test_a_ready_service_says_so(door: Door) -> None:
     ("is_there", "found"),
     [(True, {"database": "ok", "migrations": "1 pending"}), (False, {"database": "unavailable", "migrations": "unknown"})],
 )  # fmt: skip
-async def test_a_service_that_is_not_ready_says_why_and_no_more(
+async def test_a_service_that_is_not_ready_reports_only_the_reason(
     make_door: MakeDoor,
     is_there: bool,  # noqa: FBT001 -- A column of the table.
     found: dict[str, str],
 ) -> None:
-    def behind(app: UseCases) -> UseCases:
-        return replace(app, check_readiness=CheckReadiness(store=Behind(is_there=is_there)))
+    def behind(use_cases: UseCases) -> UseCases:
+        return replace(
+            use_cases,
+            check_readiness=CheckReadiness(store=Behind(is_there=is_there), news=NoNews()),
+        )
 
     async with make_door(behind).client() as client:
         ready, alive = await client.get("/readyz"), await client.get("/healthz")
@@ -104,7 +110,7 @@ async def test_a_service_that_is_not_ready_says_why_and_no_more(
 
 
 @pytest.mark.parametrize(("job", "status"), [("ok", "ok"), ("degraded", "degraded")])
-async def test_a_job_that_is_degraded_is_told_and_takes_no_traffic_away(
+async def test_a_degraded_job_is_reported_but_keeps_the_service_ready(
     make_door: MakeDoor, job: str, status: str
 ) -> None:
     jobs = {"purge-sessions": job, "keep-awake": "ok"}
@@ -116,11 +122,13 @@ async def test_a_job_that_is_degraded_is_told_and_takes_no_traffic_away(
     assert ready.json() == {"status": status, "database": "ok", "migrations": "ok", "jobs": jobs}
 
 
-async def test_a_service_without_its_database_is_not_ready_whatever_its_jobs_do(
+async def test_a_service_without_its_database_is_not_ready_whatever_its_jobs_report(
     make_door: MakeDoor,
 ) -> None:
-    def behind(app: UseCases) -> UseCases:
-        return replace(app, check_readiness=CheckReadiness(store=Behind(is_there=False)))
+    def behind(use_cases: UseCases) -> UseCases:
+        return replace(
+            use_cases, check_readiness=CheckReadiness(store=Behind(is_there=False), news=NoNews())
+        )
 
     async with make_door(behind, jobs={"purge-sessions": "degraded"}).client() as client:
         ready = await client.get("/readyz")

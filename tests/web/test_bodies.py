@@ -1,8 +1,9 @@
-"""Bodies on their way in: how long they may take, and how many bytes of them may be in memory."""
+"""Request bodies: the time they may take, and the bytes of them that may be in memory."""
 
 import asyncio
 import selectors
 from collections.abc import AsyncIterator, Callable, Coroutine
+from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -12,20 +13,21 @@ from starlette.types import Message
 
 from application.settings import load
 from domain.model.user import UserId
-from entrypoints.web.answer import PART, Answer
-from entrypoints.web.headers import Dressing
+from entrypoints.base_path import AT_ROOT
+from entrypoints.web.headers import ResponseHeaders
 from entrypoints.web.limits import IN_ALL, PER_ACCOUNT, SLOWEST, UNCOUNTED, ArrivingBodies, Body
+from entrypoints.web.response import PART, OutgoingResponse
 from tests.builders import a_user
 from tests.web.conftest import Door
 
 T = TypeVar("T")
 
 STALL: Final = 30.0
-"""Seconds that a sender may pause; nobody waits for them here."""
+"""Seconds that a sender may pause. The clock of these tests skips them."""
 
 
 class SkippedTime(asyncio.SelectorEventLoop):
-    """A loop that puts its clock forward instead of waiting."""
+    """An event loop that puts its clock forward instead of waiting."""
 
     def __init__(self) -> None:
         self.skipped = 0.0
@@ -53,7 +55,7 @@ def run(act: Coroutine[Any, Any, T]) -> T:
 
 
 async def _read(arriving: Body) -> list[Message]:
-    """To its end. Raises HTTPException."""
+    """Read the body to its end. Raises HTTPException."""
     messages = [await arriving.receive()]
     while messages[-1]["more_body"]:
         messages.append(await arriving.receive())
@@ -64,8 +66,13 @@ def part(size: int = 1, *, more: bool = True) -> Message:
     return {"type": "http.request", "body": b"a" * size, "more_body": more}
 
 
-def body(*sent: tuple[float, Message], account: UserId | None = None, arriving: Any = None) -> Body:
-    """Of what is sent, each after so many seconds."""
+def body(
+    *sent: tuple[float, Message],
+    account: UserId | None = None,
+    arriving: Any = None,
+    check: Any = None,
+) -> Body:
+    """Return a body of these messages, each sent after its seconds."""
     coming = list(sent)
 
     async def receive() -> Message:
@@ -73,7 +80,7 @@ def body(*sent: tuple[float, Message], account: UserId | None = None, arriving: 
         await asyncio.sleep(after)
         return message
 
-    return Body(receive, limit=10**6, stall=STALL, account=account, arriving=arriving)
+    return Body(receive, limit=10**6, stall=STALL, account=account, arriving=arriving, check=check)
 
 
 def refused(arriving: Body) -> HTTPException:
@@ -82,31 +89,43 @@ def refused(arriving: Body) -> HTTPException:
     return refusal.value
 
 
-def test_a_body_that_stops_is_refused_and_its_connection_is_to_be_closed() -> None:
+def test_a_body_that_stalls_is_refused_and_its_connection_closed() -> None:
     refusal = refused(body((0, part()), (STALL + 1, part(more=False))))
 
     assert refusal.status_code == 408
     assert refusal.headers == {"connection": "close"}
 
 
-def test_a_body_that_comes_in_drops_is_refused() -> None:
+def test_a_body_that_arrives_too_slowly_is_refused() -> None:
     assert refused(body(*[(10.0, part())] * 4, (0, part(more=False)))).status_code == 408
 
 
-def test_a_slow_body_with_pauses_arrives() -> None:
+def test_a_slow_body_with_short_pauses_arrives() -> None:
     pause = STALL - 1
     slow = [(pause, part(int(SLOWEST * pause)))] * 20
 
     assert len(run(_read(body(*slow, (pause, part(more=False)))))) == 21
 
 
-def test_bytes_that_came_fast_buy_no_longer_pause() -> None:
+def test_bytes_that_arrived_fast_do_not_allow_a_longer_pause() -> None:
     hoarded = part(int(SLOWEST * STALL * 20))
 
     assert refused(body((0, hoarded), (STALL + 1, part(more=False)))).status_code == 408
 
 
-def test_once_it_is_whole_the_client_may_stay_as_long_as_it_likes() -> None:
+def test_a_session_is_checked_once_a_second_while_its_body_arrives() -> None:
+    checked: list[float] = []
+
+    async def check() -> None:
+        checked.append(asyncio.get_running_loop().time())
+
+    run(_read(body(*[(0.3, part(1000))] * 40, (0, part(more=False)), check=check)))
+
+    assert len(checked) == 10
+    assert all(after - before >= 1 for before, after in pairwise(checked))
+
+
+def test_a_client_may_stay_connected_for_any_time_after_its_body() -> None:
     streaming = body((0, part(more=False)), (STALL * 20, {"type": "http.disconnect"}))
 
     async def listen() -> Message:
@@ -117,7 +136,7 @@ def test_once_it_is_whole_the_client_may_stay_as_long_as_it_likes() -> None:
 
 
 def statuses(act: Callable[[], None], count: int) -> list[int]:
-    """Of so many tries; 200 where nothing is refused."""
+    """Run `act` this many times, and return the statuses; 200 means that nothing was raised."""
     found = []
     for _ in range(count):
         try:
@@ -129,7 +148,7 @@ def statuses(act: Callable[[], None], count: int) -> list[int]:
     return found
 
 
-def test_an_account_may_have_so_many_bytes_and_all_together_so_many() -> None:
+def test_arriving_bytes_are_limited_per_account_and_in_total() -> None:
     arriving = ArrivingBodies(largest=100)
     accounts = [a_user().id for _ in range(IN_ALL // PER_ACCOUNT + 1)]
 
@@ -143,7 +162,7 @@ def test_an_account_may_have_so_many_bytes_and_all_together_so_many() -> None:
 
 
 @pytest.mark.parametrize("end", ["arrives", "is released"])
-async def test_a_body_counts_until_it_is_whole_or_nobody_waits_for_it(end: str) -> None:
+async def test_a_body_counts_until_it_has_arrived_or_is_released(end: str) -> None:
     account = a_user().id
     arriving = ArrivingBodies(largest=UNCOUNTED)
     large = body(
@@ -164,7 +183,7 @@ async def test_a_body_counts_until_it_is_whole_or_nobody_waits_for_it(end: str) 
     assert statuses(lambda: arriving.add(account, UNCOUNTED), PER_ACCOUNT) == [200] * PER_ACCOUNT
 
 
-async def test_small_bodies_are_not_counted() -> None:
+async def test_the_first_bytes_of_a_body_are_not_counted() -> None:
     account = a_user().id
     arriving = ArrivingBodies(largest=0)
 
@@ -184,7 +203,7 @@ class Stopping(httpx.AsyncByteStream):
         await asyncio.sleep(60)
 
 
-async def test_the_gate_refuses_a_body_that_stops(make_door: Callable[..., Door]) -> None:
+async def test_the_gate_refuses_a_body_that_stalls(make_door: Callable[..., Door]) -> None:
     door = make_door(stall_seconds=0.2)
     async with await door.signed_in() as ada:
         answer = await ada.post("/gradio/size", content=Stopping(10))
@@ -195,13 +214,15 @@ async def test_the_gate_refuses_a_body_that_stops(make_door: Callable[..., Door]
     assert "over a better connection" in answer.json()["detail"]
 
 
-async def test_a_large_response_leaves_in_parts() -> None:
+async def test_a_large_response_is_sent_in_parts() -> None:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    answer = Answer(send, Dressing(load(env_file=None, environment="test")), "1")
+    answer = OutgoingResponse(
+        send, ResponseHeaders(load(env_file=None, environment="test")), "1", AT_ROOT
+    )
     whole = bytes(range(256)) * (PART // 100)
 
     await answer.send({"type": "http.response.start", "status": 200, "headers": []})

@@ -1,4 +1,4 @@
-"""One table from refusals to HTTP."""
+"""One table maps refusals to HTTP responses."""
 
 from datetime import timedelta
 
@@ -13,13 +13,13 @@ def refusals(kind: type[errors.DomainError] = errors.DomainError) -> set[type[er
     return {found for sub in kind.__subclasses__() for found in {sub, *refusals(sub)}}
 
 
-def test_every_refusal_of_the_domain_has_its_place() -> None:
+def test_every_refusal_of_the_domain_is_in_the_table() -> None:
     ours = {kind for kind in refusals() if kind.__module__ == "domain.errors"}
 
     assert set(TABLE) == ours
 
 
-def test_no_two_refusals_look_alike() -> None:
+def test_every_refusal_has_its_own_problem_type() -> None:
     kinds = [kind for _, kind, _ in TABLE.values()]
 
     assert len(set(kinds)) == len(kinds)
@@ -31,7 +31,7 @@ def test_no_two_refusals_look_alike() -> None:
     [(errors.SignInThrottled(timedelta(seconds=12.3)), "13"), (errors.SignInThrottled(timedelta(0)), "1"),
      (errors.HashingBusy(), "5"), (errors.StoreUnavailable(), "5")],
 )  # fmt: skip
-def test_what_passes_says_when_to_come_back(error: errors.DomainError, seconds: str) -> None:
+def test_a_temporary_refusal_says_when_to_retry(error: errors.DomainError, seconds: str) -> None:
     assert problem_of(error).headers == {"retry-after": seconds}
 
 

@@ -1,4 +1,4 @@
-"""Text that no well-behaved client sends is refused or read, wherever a request carries it, and never a fault of ours."""
+"""Odd text anywhere in a request is accepted or refused, and never causes a fault."""
 
 import hmac
 import json
@@ -11,8 +11,8 @@ import httpx
 import jwt
 import pytest
 
-from adapters.security.tokens import derived
-from domain.model.token import Purpose
+from adapters.security.keys import derived
+from domain.model.signed_token import Purpose
 from tests.web.conftest import BROWSER, HERE, PASSWORD, Door, Lines
 
 NEW: Final = "battery staple"
@@ -30,7 +30,7 @@ ODD: Final = {
     "empty": "",
     "long": "x" * 5000,
 }
-"""What JSON can say, and text in Python can hold."""
+"""Texts that JSON can express and Python can hold."""
 ODD_VALUES: Final[dict[str, Any]] = {
     **ODD,
     "infinity": float("inf"),
@@ -54,7 +54,8 @@ def _base64(data: bytes) -> str:
 
 
 def tampered(door: Door, token: str, purpose: Purpose, odd: object) -> Iterator[str]:
-    """The token with each claim and each field of its header replaced or added, signed with the service's own key."""
+    """Yield the token with each claim and each field of its header replaced or added, signed with
+    the service's own key."""
     header = jwt.get_unverified_header(token)
     payload = jwt.decode(token, options={"verify_signature": False})
     key = derived(door.container.keys()[0].encode(), f"gradioapp jwt {purpose}")
@@ -66,7 +67,7 @@ def tampered(door: Door, token: str, purpose: Purpose, odd: object) -> Iterator[
         text = ".".join(parts)
         return f"{text}.{_base64(hmac.digest(key, text.encode(), 'sha256'))}"
 
-    assert signed(header, payload) == token  # Else each refusal could have another reason.
+    assert signed(header, payload) == token  # Otherwise each refusal could have another reason.
     for claim in CLAIMS:
         yield signed(header, {**payload, claim: odd})
     for field in FIELDS_OF_THE_HEADER:
@@ -84,11 +85,11 @@ async def ada(door: Door) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @each_value
-async def test_a_session_token_that_says_something_odd_opens_nothing(
+async def test_a_session_token_with_an_odd_value_is_refused(
     door: Door, lines: Lines, odd: object
 ) -> None:
     await door.has()
-    token = (await door.opened()).token
+    token = (await door.opened()).signed_token
 
     async with door.client() as program, door.client(**BROWSER) as browser:
         for bad in tampered(door, token, Purpose.SESSION, odd):
@@ -96,7 +97,7 @@ async def test_a_session_token_that_says_something_odd_opens_nothing(
             told = await program.get("/gradio/", headers=cookie)
             led = await browser.get("/gradio/", headers=cookie)
 
-            # A long one is too long to be ours, and the largest are too large for a header.
+            # A long token exceeds our limit, and the largest exceed the limit of a header.
             assert told.status_code in {401, 431}
             assert (led.status_code, led.headers.get("location", "")[:6]) in {
                 (303, "/login"),
@@ -106,12 +107,12 @@ async def test_a_session_token_that_says_something_odd_opens_nothing(
 
 
 @each_value
-async def test_a_form_token_that_says_something_odd_is_refused(
+async def test_a_form_token_with_an_odd_value_is_refused(
     door: Door, lines: Lines, odd: object
 ) -> None:
     await door.has()
     browser = "b" * 43
-    token = door.app.form_tokens.offer(browser)
+    token = door.form_tokens.offer(browser)
     form = "gradioapp-form"
 
     async with door.client(**BROWSER) as client:
@@ -129,10 +130,10 @@ async def test_a_form_token_that_says_something_odd_is_refused(
 
 
 @each_value
-async def test_a_setup_token_that_says_something_odd_is_refused(
+async def test_a_setup_token_with_an_odd_value_is_refused(
     door: Door, lines: Lines, odd: object
 ) -> None:
-    link = await door.app.offer_setup()
+    link = await door.use_cases.offer_setup()
     assert link is not None
     async with door.client(**BROWSER) as client:
         for bad in tampered(door, link, Purpose.SETUP, odd):
@@ -147,7 +148,7 @@ def _as_bytes(odd: str) -> bytes:
 
 
 @each_text
-async def test_headers_and_cookies_of_any_bytes_are_read_or_refused(
+async def test_headers_and_cookies_of_any_bytes_are_accepted_or_refused(
     door: Door, lines: Lines, odd: str
 ) -> None:
     value = _as_bytes(odd)
@@ -169,7 +170,7 @@ async def test_headers_and_cookies_of_any_bytes_are_read_or_refused(
 
 
 @each_text
-async def test_paths_and_queries_of_any_bytes_are_read_or_refused(
+async def test_paths_and_queries_of_any_bytes_are_accepted_or_refused(
     door: Door, ada: httpx.AsyncClient, lines: Lines, odd: str
 ) -> None:
     value = quote(_as_bytes(odd))
@@ -214,10 +215,10 @@ async def test_paths_and_queries_of_any_bytes_are_read_or_refused(
 
 
 @each_text
-async def test_a_path_that_a_server_has_decoded_otherwise_is_refused(
+async def test_a_path_with_half_a_surrogate_pair_is_refused(
     door: Door, lines: Lines, odd: str
 ) -> None:
-    """uvicorn replaces what is not UTF-8; another server might hand half a surrogate pair on."""
+    """uvicorn replaces invalid UTF-8; another server might pass on half a surrogate pair."""
     for headers in ((), tuple((n.encode(), v.encode()) for n, v in BROWSER.items())):
         for path in (f"/{odd}", f"/gradio/{odd}", f"/api/v1/users/{odd}"):
             start, *_ = await door.asked(path, *headers)
@@ -228,7 +229,9 @@ async def test_a_path_that_a_server_has_decoded_otherwise_is_refused(
 
 
 @each_text
-async def test_forms_of_any_text_are_read_or_refused(door: Door, lines: Lines, odd: str) -> None:
+async def test_forms_of_any_text_are_accepted_or_refused(
+    door: Door, lines: Lines, odd: str
+) -> None:
     await door.has()
     value = _as_bytes(odd)
     browser = "b" * 43
@@ -239,7 +242,7 @@ async def test_forms_of_any_text_are_read_or_refused(door: Door, lines: Lines, o
                 fields: dict[str, Any] = {
                     "username": "ada@example.org",
                     "password": PASSWORD,
-                    "csrf_token": door.app.form_tokens.offer(browser),
+                    "csrf_token": door.form_tokens.offer(browser),
                     field: value,
                 }
                 answer = await client.post(
@@ -258,7 +261,7 @@ async def test_forms_of_any_text_are_read_or_refused(door: Door, lines: Lines, o
 
 
 @each_value
-async def test_fields_of_json_of_any_value_are_read_or_refused(
+async def test_json_fields_of_any_value_are_accepted_or_refused(
     door: Door, ada: httpx.AsyncClient, lines: Lines, odd: object
 ) -> None:
     me = (await ada.get("/api/v1/me")).json()["id"]

@@ -1,4 +1,5 @@
-"""Unsafe requests come from our own pages, or from a program without our cookie; others load nothing of ours."""
+"""Unsafe requests are accepted only from our own pages or from a program without our cookie. Other
+sites can load no response that needs a session."""
 
 import httpx
 import pytest
@@ -59,7 +60,9 @@ async def test_a_request_from_our_pages_or_without_our_cookie_passes(
 
 
 @pytest.mark.asvs("V3.5.1")
-async def test_a_request_of_another_site_is_refused(door: Door, subtests: pytest.Subtests) -> None:
+async def test_a_request_from_another_site_is_refused(
+    door: Door, subtests: pytest.Subtests
+) -> None:
     for headers in REFUSED:
         with subtests.test(headers=headers):
             async with program(door) as client:
@@ -79,7 +82,7 @@ async def test_a_safe_request_may_come_from_anywhere(door: Door, subtests: pytes
     for headers in REFUSED:
         with subtests.test(headers=headers):
             async with program(door) as client:
-                assert (await client.get("/login", headers=headers)).status_code == 200
+                assert (await client.get("/manifest.json", headers=headers)).status_code == 200
 
 
 def fetch(site: str, mode: str = "no-cors", dest: str = "image") -> dict[str, str]:
@@ -87,7 +90,7 @@ def fetch(site: str, mode: str = "no-cors", dest: str = "image") -> dict[str, st
 
 
 ELSEWHERE = ("cross-site", "same-site", "", "same-origin, cross-site", "Same-Origin")
-"""The last three no browser sends."""
+"""No browser sends the last three."""
 LOADED = [
     ("no-cors", "image"),
     ("no-cors", "script"),
@@ -107,7 +110,7 @@ ADDRESSES = ("/gradio/", "/gradio/framed", "/gradio/closed", "/api/v1/me", "/not
 
 
 @pytest.mark.asvs("V3.5.8", "V3.2.1")
-async def test_a_page_of_another_address_loads_nothing_that_needs_a_session(
+async def test_another_site_cannot_load_an_address_that_requires_a_session(
     door: Door, subtests: pytest.Subtests
 ) -> None:
     ada = await door.signed_in()
@@ -125,8 +128,24 @@ async def test_a_page_of_another_address_loads_nothing_that_needs_a_session(
                     assert "Open this address in a tab" in got.json()["detail"]
 
 
+async def test_another_site_cannot_begin_a_sign_in_without_a_person_who_sees_it(
+    door: Door, subtests: pytest.Subtests
+) -> None:
+    async with door.client() as browser:
+        for address in ("/login", "/login/corp", "/login/corp/callback", "/login/huggingface"):
+            for site in ELSEWHERE:
+                for mode, dest in LOADED:
+                    with subtests.test(address=address, site=site, mode=mode, dest=dest):
+                        got = await browser.get(address, headers=fetch(site, mode, dest))
+
+                        assert got.status_code == 403
+                        assert "set-cookie" not in got.headers
+            link = await browser.get(address, headers=fetch("cross-site", "navigate", "document"))
+            assert link.status_code != 403
+
+
 @pytest.mark.asvs("V3.5.8")
-async def test_our_own_pages_links_and_what_is_typed_are_answered(
+async def test_requests_from_our_own_pages_links_and_typed_addresses_pass(
     door: Door, subtests: pytest.Subtests
 ) -> None:
     ada = await door.signed_in()
@@ -134,7 +153,7 @@ async def test_our_own_pages_links_and_what_is_typed_are_answered(
         *(fetch(site, mode, dest) for site in ("same-origin", "none") for mode, dest in LOADED),
         *(fetch(site, "navigate", "document") for site in ELSEWHERE),
         {},
-        {"origin": "https://evil.example"},  # An old browser: nothing to tell it by.
+        {"origin": "https://evil.example"},  # An old browser sends nothing to tell it by.
     ]
 
     for headers in answered:
@@ -143,7 +162,7 @@ async def test_our_own_pages_links_and_what_is_typed_are_answered(
 
 
 @pytest.mark.asvs("V3.5.8")
-async def test_a_program_with_a_token_and_without_our_cookie_is_answered(door: Door) -> None:
+async def test_a_program_with_a_token_and_without_our_cookie_passes(door: Door) -> None:
     await door.has()
     made = await door.makes_token()
     headers = fetch("cross-site", "cors", "empty")
@@ -157,7 +176,7 @@ async def test_a_program_with_a_token_and_without_our_cookie_is_answered(door: D
 
 
 @pytest.mark.asvs("V3.4.6", "V3.5.8")
-async def test_a_page_that_says_so_is_shown_in_a_frame_and_loaded_in_no_other_way(
+async def test_a_page_that_may_be_framed_cannot_be_loaded_in_any_other_way(
     door: Door,
 ) -> None:
     ada = await door.signed_in()
@@ -175,7 +194,7 @@ async def test_a_page_that_says_so_is_shown_in_a_frame_and_loaded_in_no_other_wa
 
 
 @pytest.mark.asvs("V3.5.8")
-async def test_a_stranger_hears_the_same_from_everywhere(door: Door) -> None:
+async def test_an_anonymous_caller_gets_the_same_response_from_every_origin(door: Door) -> None:
     async with door.client() as anonymous:
         plain = [(await anonymous.get(address)).status_code for address in ADDRESSES]
         loaded = [
@@ -187,7 +206,7 @@ async def test_a_stranger_hears_the_same_from_everywhere(door: Door) -> None:
 
 
 @pytest.mark.asvs("V3.5.8", "V7.3.1")
-async def test_what_is_loaded_elsewhere_keeps_no_session_awake(door: Door) -> None:
+async def test_a_request_of_another_site_keeps_no_session_awake(door: Door) -> None:
     ada = await door.signed_in()
     door.passes(minutes=20)
     assert (await ada.get("/gradio/", headers=fetch("same-site"))).status_code == 403
@@ -196,17 +215,17 @@ async def test_what_is_loaded_elsewhere_keeps_no_session_awake(door: Door) -> No
     assert (await ada.get("/gradio/")).status_code == 401
 
 
-async def test_what_is_open_to_everybody_may_be_asked_for_from_everywhere(door: Door) -> None:
+async def test_open_addresses_can_be_loaded_from_every_origin(door: Door) -> None:
     async with door.client() as anonymous:
         answers = [
             await anonymous.get(address, headers=fetch("cross-site"))
-            for address in ("/login", "/static/style.css", "/healthz")
+            for address in ("/manifest.json", "/static/style.css", "/healthz")
         ]
 
     assert [answer.status_code for answer in answers] == [200] * 3
 
 
-async def test_in_prod_the_origin_is_the_public_url(prod: Door) -> None:
+async def test_the_public_url_is_the_only_origin_in_prod(prod: Door) -> None:
     async with prod.client(base="https://app.example.org") as client:
         ours = await client.post("/gradio/size")
         other = await client.post("/gradio/size", headers={"origin": "http://localhost"})
@@ -214,7 +233,7 @@ async def test_in_prod_the_origin_is_the_public_url(prod: Door) -> None:
     assert (ours.status_code, other.status_code) == (401, 403)
 
 
-async def test_two_origins_are_none_of_ours(door: Door) -> None:
+async def test_two_origin_headers_are_refused(door: Door) -> None:
     headers = [("origin", "http://localhost"), ("origin", "http://localhost")]
     async with program(door) as client:
         assert (await client.post("/login", headers=headers)).status_code == 403

@@ -1,4 +1,4 @@
-"""A program with an access token at the gate, and the API for its owner."""
+"""A program with an access token at the gate, and the API for the token's owner."""
 
 from collections.abc import AsyncIterator
 
@@ -34,7 +34,7 @@ def is_turned_away(answer: httpx.Response) -> bool:
     )
 
 
-async def test_a_token_signs_in_for_the_api_and_below_gradio(door: Door) -> None:
+async def test_a_token_is_accepted_by_the_api_and_below_the_ui_path(door: Door) -> None:
     await door.has("ada@example.org", "analyst")
     made = await door.makes_token()
 
@@ -49,22 +49,28 @@ async def test_a_token_signs_in_for_the_api_and_below_gradio(door: Door) -> None
 
 
 @pytest.mark.asvs("V14.2.1", "V16.2.5")
-async def test_the_header_goes_no_further_and_into_no_log(door: Door, lines: Lines) -> None:
+async def test_the_authorization_header_is_neither_passed_on_nor_logged(
+    door: Door, lines: Lines
+) -> None:
     await door.has()
     made = await door.makes_token()
 
     async with door.program(made) as program:
         seen = await program.get("/gradio/")
-        await program.get("/gradio/boom")
-    await get(door, "/gradio/", ("authorization", "Basic aHVudGVyMg=="), ("cookie", "a=b"))
+        failed = await program.get("/gradio/boom")
+    refused = await get(
+        door, "/gradio/", ("authorization", "Basic aHVudGVyMg=="), ("cookie", "a=b")
+    )
 
+    assert [answer.status_code for answer in (seen, failed, refused)] == [200, 500, 401]
+    assert [line["status"] for line in lines if line["event"] == "request"] == [200, 500, 401]
     assert made.value not in seen.text
     assert "authorization" not in seen.json()["headers"]
     assert made.value[5:-6] not in str(lines)
     assert "aHVudGVyMg" not in str(lines)
 
 
-async def test_the_line_says_which_token_was_used(door: Door, lines: Lines) -> None:
+async def test_the_log_line_has_the_id_of_the_token(door: Door, lines: Lines) -> None:
     user = await door.has()
     made = await door.makes_token()
 
@@ -73,7 +79,7 @@ async def test_the_line_says_which_token_was_used(door: Door, lines: Lines) -> N
     async with await door.signed_in() as browser:
         await browser.get(ME)
 
-    of_program, of_browser = lines
+    of_program, of_browser = [line for line in lines if line["event"] == "request"]
     assert (of_program["user_id"], of_program["token_id"], of_program["session_id"]) == (
         str(user.id),
         str(made.token.id),
@@ -83,20 +89,18 @@ async def test_the_line_says_which_token_was_used(door: Door, lines: Lines) -> N
 
 
 @pytest.mark.parametrize("path", [ME, "/gradio/", "/gradio/size"])
-async def test_a_token_that_does_not_hold_is_401_also_where_a_person_would_see_a_page(
-    door: Door, path: str
-) -> None:
+async def test_an_invalid_token_is_401_even_for_a_browser(door: Door, path: str) -> None:
     await door.has()
     made, expired = await door.makes_token(), await door.makes_token(days=1)
     opened = await door.opened()
-    me = await door.app.recognise(opened.token, activity=False)
-    await door.app.revoke_token(me.caller, made.token.id)
+    me = await door.use_cases.recognise(opened.signed_token, activity=False)
+    await door.use_cases.revoke_token(me.caller, made.token.id)
     door.passes(days=1)
     values = [
         made.value,
         expired.value,
         expired.value[:-1] + ("a" if expired.value[-1] != "a" else "b"),
-        opened.token,
+        opened.signed_token,
         "",
         "nonsense",
         "x" * 5000,
@@ -113,11 +117,11 @@ async def test_a_token_that_does_not_hold_is_401_also_where_a_person_would_see_a
         assert is_turned_away(answer), (value, answer)
 
 
-async def test_a_token_goes_before_the_cookie_which_is_no_way_out(door: Door) -> None:
+async def test_a_token_takes_precedence_over_the_cookie(door: Door) -> None:
     await door.has()
     await door.has("bob@example.org")
     made = await door.makes_token("bob@example.org")
-    cookie = ("cookie", f"{door.cookie}={(await door.opened()).token}")
+    cookie = ("cookie", f"{door.cookie}={(await door.opened()).signed_token}")
 
     both = await get(door, ME, cookie, ("authorization", f"Bearer {made.value}"))
     wrong = await get(door, ME, cookie, ("authorization", "Bearer gapp_wrong"))
@@ -128,10 +132,10 @@ async def test_a_token_goes_before_the_cookie_which_is_no_way_out(door: Door) ->
     assert other.json()["email"] == "ada@example.org"
 
 
-async def test_a_header_sent_twice_is_refused(door: Door) -> None:
+async def test_two_authorization_headers_are_refused(door: Door) -> None:
     await door.has()
     made, another = await door.makes_token(), await door.makes_token()
-    cookie = ("cookie", f"{door.cookie}={(await door.opened()).token}")
+    cookie = ("cookie", f"{door.cookie}={(await door.opened()).signed_token}")
     right = ("authorization", f"Bearer {made.value}")
 
     for first, second in (
@@ -145,7 +149,7 @@ async def test_a_header_sent_twice_is_refused(door: Door) -> None:
 
 
 @pytest.mark.parametrize("word", ["Bearer", "bearer", "BEARER"])
-async def test_the_scheme_is_written_as_one_likes(door: Door, word: str) -> None:
+async def test_the_case_of_the_scheme_does_not_matter(door: Door, word: str) -> None:
     await door.has()
     made = await door.makes_token()
 
@@ -154,7 +158,7 @@ async def test_the_scheme_is_written_as_one_likes(door: Door, word: str) -> None
     assert answer.status_code == 200
 
 
-async def test_a_program_needs_no_origin_and_a_page_of_another_site_stays_outside(
+async def test_a_program_needs_no_origin_but_another_site_is_refused(
     door: Door,
 ) -> None:
     await door.has()
@@ -176,10 +180,10 @@ async def test_a_program_needs_no_origin_and_a_page_of_another_site_stays_outsid
     assert [answer.status_code for answer in foreign] == [403] * 4
 
 
-async def test_open_addresses_look_at_neither_token_nor_cookie(door: Door) -> None:
+async def test_open_addresses_ignore_token_and_cookie(door: Door) -> None:
     await door.has()
     made = await door.makes_token()
-    cookie = ("cookie", f"{door.cookie}={(await door.opened()).token}")
+    cookie = ("cookie", f"{door.cookie}={(await door.opened()).signed_token}")
 
     with_token = await get(door, "/", cookie, ("authorization", f"Bearer {made.value}"))
     health = await get(door, "/healthz", ("authorization", "Bearer whatever"))
@@ -188,7 +192,7 @@ async def test_open_addresses_look_at_neither_token_nor_cookie(door: Door) -> No
     assert health.status_code == 200
 
 
-async def test_a_program_may_not_do_what_its_owner_does_in_person(door: Door) -> None:
+async def test_a_program_may_not_use_routes_that_require_a_session(door: Door) -> None:
     await door.has("ada@example.org", "admin")
     made = await door.makes_token()
 
@@ -213,7 +217,7 @@ async def test_a_program_may_not_do_what_its_owner_does_in_person(door: Door) ->
     assert users.status_code == 200
 
 
-async def test_a_token_without_the_role_does_not_administer(door: Door) -> None:
+async def test_a_token_without_the_admin_role_cannot_administer(door: Door) -> None:
     await door.has("ada@example.org", "admin", "analyst")
     made = await door.makes_token(roles=["analyst"])
 
@@ -224,7 +228,7 @@ async def test_a_token_without_the_role_does_not_administer(door: Door) -> None:
     assert users.status_code == 403
 
 
-async def test_the_answer_to_its_making_alone_has_the_token(
+async def test_only_the_response_to_its_creation_contains_the_token(
     door: Door, ada: httpx.AsyncClient
 ) -> None:
     made = await ada.post(TOKENS, json={"name": "Nightly", "days": 7, "roles": ["analyst"]})
@@ -242,7 +246,7 @@ async def test_the_answer_to_its_making_alone_has_the_token(
     assert (await ada.get(TOKENS)).json()["items"][0]["last_used_at"] is not None
 
 
-async def test_without_being_told_a_token_lasts_ninety_days_and_has_all_roles(
+async def test_a_token_has_ninety_days_and_all_roles_by_default(
     ada: httpx.AsyncClient,
 ) -> None:
     made = (await ada.post(TOKENS, json={"name": "Nightly"})).json()
@@ -252,7 +256,7 @@ async def test_without_being_told_a_token_lasts_ninety_days_and_has_all_roles(
     assert made["last_used_at"] is None
 
 
-async def test_a_token_that_cannot_be_is_422(
+async def test_an_invalid_request_for_a_token_is_422(
     ada: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     for body in [
@@ -276,7 +280,7 @@ async def test_a_token_that_cannot_be_is_422(
             assert (await ada.get(TOKENS)).json()["items"] == []
 
 
-async def test_tokens_come_in_pages_with_the_newest_first(
+async def test_tokens_are_listed_in_pages_with_the_newest_first(
     door: Door, ada: httpx.AsyncClient
 ) -> None:
     for number in range(5):
@@ -292,7 +296,7 @@ async def test_tokens_come_in_pages_with_the_newest_first(
     assert last["next"] is None
 
 
-async def test_a_revoked_token_is_turned_away_and_another_persons_is_not_there(
+async def test_a_token_is_revoked_only_by_its_owner_and_then_refused(
     door: Door, ada: httpx.AsyncClient
 ) -> None:
     made = (await ada.post(TOKENS, json={"name": "Nightly"})).json()
@@ -311,9 +315,9 @@ async def test_a_revoked_token_is_turned_away_and_another_persons_is_not_there(
 
 
 async def test_the_fifty_first_token_is_409(door: Door, ada: httpx.AsyncClient) -> None:
-    me = await door.app.recognise(ada.cookies[door.cookie], activity=False)
+    me = await door.use_cases.recognise(ada.cookies[door.cookie], activity=False)
     for _ in range(49):
-        await door.app.create_token(me.caller, name="One")
+        await door.use_cases.create_token(me.caller, name="One")
     last = await ada.post(TOKENS, json={"name": "The fiftieth"})
 
     answer = await ada.post(TOKENS, json={"name": "One more"})
@@ -324,7 +328,7 @@ async def test_the_fifty_first_token_is_409(door: Door, ada: httpx.AsyncClient) 
     assert "Revoke one first" in answer.json()["detail"]
 
 
-async def test_the_document_says_what_takes_a_token_and_what_only_a_session(
+async def test_the_document_says_which_routes_require_a_session(
     ada: httpx.AsyncClient,
 ) -> None:
     made = (await ada.get("/api/v1/openapi.json")).json()
@@ -345,12 +349,15 @@ async def test_the_document_says_what_takes_a_token_and_what_only_a_session(
         (f"{ME}/sessions", "get"),
         (f"{ME}/sessions", "delete"),
         (f"{ME}/sessions/{{session_id}}", "delete"),
+        (f"{ME}/confirmation", "get"),
+        (f"{ME}/confirmation", "post"),
+        ("/api/v1/users/{user_id}/tokens", "get"),
+        ("/api/v1/users/{user_id}/tokens", "delete"),
+        ("/api/v1/users/{user_id}/tokens/{token_id}", "delete"),
     }
 
 
-async def test_a_token_works_in_prod_with_the_name_of_the_service(
-    make_door: MakeDoor, prod: Door
-) -> None:
+async def test_a_token_works_in_prod_under_the_public_host(make_door: MakeDoor, prod: Door) -> None:
     await prod.has()
     made = await prod.makes_token()
 

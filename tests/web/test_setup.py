@@ -1,4 +1,4 @@
-"""The first admin."""
+"""Setting up the first admin."""
 
 import httpx
 import pytest
@@ -11,7 +11,7 @@ ADA = "ada@example.org"
 
 @pytest.fixture
 async def link(door: Door) -> str:
-    token = await door.app.offer_setup()
+    token = await door.use_cases.offer_setup()
     assert token
     return token
 
@@ -31,7 +31,7 @@ async def test_the_link_makes_the_first_admin_and_signs_them_in(
     assert (answer.status_code, answer.headers["location"]) == (303, "/gradio/")
     me = (await browser.get("/api/v1/me", headers={"accept": "*/*"})).json()
     assert (me["email"], me["name"], me["roles"]) == (ADA, "ada", ["admin"])
-    assert answer.headers["clear-site-data"] == '"cache", "storage"'  # As at any first sign-in.
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'  # Like at every first sign-in.
     assert browser.cookies["gradioapp-last"]
 
 
@@ -44,11 +44,12 @@ async def test_the_link_makes_the_first_admin_and_signs_them_in(
         ({"email": "nonsense"}, "This is not an e-mail address."),
         ({"email": "x" * 9000}, "This is not an e-mail address."),
         ({"email": "a\0@example.org"}, "This is not an e-mail address."),
+        ({"password": "Iloveyou"}, "This password is one of the most common ones"),
         ({"name": "a\0b"}, "A name has 1 to 200 characters, and no control characters."),
         ({"name": "x" * 201}, "A name has 1 to 200 characters, and no control characters."),
     ],
 )  # fmt: skip
-async def test_what_is_not_right_is_said_and_the_rest_kept(
+async def test_an_invalid_field_is_named_and_the_other_fields_are_kept(
     browser: httpx.AsyncClient, link: str, form: dict[str, str], sentence: str
 ) -> None:
     answer = await fill_in(browser, link, **form)
@@ -62,7 +63,7 @@ async def test_what_is_not_right_is_said_and_the_rest_kept(
     assert (await browser.post("/setup", data=again)).status_code == 303
 
 
-async def test_a_link_that_is_not_ours_opens_nothing(
+async def test_an_invalid_link_is_refused(
     browser: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     for link in ["", "x", "a.b.c", "x" * 5000, "\0"]:
@@ -74,7 +75,7 @@ async def test_a_link_that_is_not_ours_opens_nothing(
 
 
 @pytest.mark.asvs("V2.3.1")
-async def test_a_link_works_for_15_minutes(
+async def test_a_link_is_valid_for_15_minutes(
     door: Door, browser: httpx.AsyncClient, link: str
 ) -> None:
     page = await browser.get("/setup", params={"token": link})
@@ -84,11 +85,13 @@ async def test_a_link_works_for_15_minutes(
     answer = await browser.post("/setup", data=form)
 
     assert answer.status_code == 403
-    assert await door.app.offer_setup()
+    assert await door.use_cases.offer_setup()
 
 
 @pytest.mark.asvs("V2.3.4")
-async def test_the_second_is_too_late(door: Door, browser: httpx.AsyncClient, link: str) -> None:
+async def test_a_link_is_refused_once_there_is_an_admin(
+    door: Door, browser: httpx.AsyncClient, link: str
+) -> None:
     async with door.client() as other:
         page = await other.get("/setup", params={"token": link})
         first = await fill_in(browser, link)
@@ -100,7 +103,7 @@ async def test_the_second_is_too_late(door: Door, browser: httpx.AsyncClient, li
     assert 'href="/login"' in third.text
 
 
-async def test_a_form_that_is_not_ours_makes_no_admin(
+async def test_a_forged_form_makes_no_admin(
     door: Door, browser: httpx.AsyncClient, link: str
 ) -> None:
     form = {"csrf_token": "x", "token": link, "email": ADA, "password": PASSWORD}
@@ -109,12 +112,23 @@ async def test_a_form_that_is_not_ours_makes_no_admin(
 
     assert answer.status_code == 403
     assert f'value="{ADA}"' in answer.text
-    assert await door.app.offer_setup()
+    assert await door.use_cases.offer_setup()
 
 
 @pytest.mark.asvs("V14.2.1")
-async def test_the_link_is_in_no_log(browser: httpx.AsyncClient, link: str, lines: Lines) -> None:
+async def test_the_link_is_not_logged(browser: httpx.AsyncClient, link: str, lines: Lines) -> None:
     await fill_in(browser, link)
 
     assert link not in str(lines)
-    assert {line["path"] for line in lines} == {"/setup"}
+    requests = [line for line in lines if line["event"] == "request"]
+    assert {line["path"] for line in requests} == {"/setup"}
+
+
+async def test_the_setup_page_without_its_token_asks_for_the_whole_link(door: Door) -> None:
+    async with door.client() as client:
+        page = await client.get("/setup", headers={"accept": "text/html"})
+        old = await client.get("/setup?token=old", headers={"accept": "text/html"})
+
+    assert "Open the whole link" in page.text
+    assert "users create you@example.org --role admin" in page.text
+    assert "This link has expired" in old.text

@@ -1,4 +1,4 @@
-"""What browsers tell of a page's content security policy: read with suspicion, logged once, with what to add."""
+"""Browsers' reports of policy violations are validated and logged once, with the source to add."""
 
 import json
 from typing import Any, Final
@@ -50,7 +50,7 @@ def read(**changed: Any) -> list[Violation]:
 
 
 @pytest.mark.asvs("3.4.7", "16.2.5")
-async def test_a_violation_is_one_line_that_says_what_to_add(door: Door, lines: Lines) -> None:
+async def test_a_violation_is_one_line_with_the_source_to_add(door: Door, lines: Lines) -> None:
     async with await door.signed_in() as ada:
         status = await sends(ada, {"csp-report": a_report()})
 
@@ -68,7 +68,7 @@ async def test_a_violation_is_one_line_that_says_what_to_add(door: Door, lines: 
 
 
 @pytest.mark.asvs("3.4.7")
-async def test_the_form_of_the_reporting_api_is_read_too(door: Door, lines: Lines) -> None:
+async def test_the_format_of_the_reporting_api_is_accepted(door: Door, lines: Lines) -> None:
     body = {
         "documentURL": "http://localhost/gradio/maps/",
         "effectiveDirective": "script-src-elem",
@@ -86,7 +86,7 @@ async def test_the_form_of_the_reporting_api_is_read_too(door: Door, lines: Line
     ]
 
 
-def test_the_line_says_what_its_author_can_write(subtests: pytest.Subtests) -> None:
+def test_the_line_has_the_csp_argument_that_the_author_can_write(subtests: pytest.Subtests) -> None:
     for directive, blocked, add in [
         ("script-src", "eval", 'csp={"script-src": "\'unsafe-eval\'"}'),
         ("script-src", "wasm-eval", 'csp={"script-src": "\'wasm-unsafe-eval\'"}'),
@@ -100,11 +100,15 @@ def test_the_line_says_what_its_author_can_write(subtests: pytest.Subtests) -> N
         ("frame-src", "http://localhost/gradio/", 'csp={"frame-src": "\'self\'"}'),
         ("frame-src", "data", 'csp={"frame-src": "data:"}'),
         ("font-src", "https://a:b@fonts.example.com:8443/x", 'csp={"font-src": "https://fonts.exa'),
-        ("img-src", "http://images.example.com/a.png", "nothing: ask for it over https"),
+        ("img-src", "http://images.example.com/a.png", "nothing: load it over https"),
         ("img-src", "http://127.0.0.1:9000/a.png", 'csp={"img-src": "http://127.0.0.1:9000"}'),
-        ("base-uri", "https://evil.example", "nothing: a page keeps its base"),
-        ("script-src-elem", "http://localhost/gradio/x.js", "nothing: a file of an app is no"),
-        ("worker-src", "http://localhost/gradio/x.js", "nothing: a file of an app is no script"),
+        ("base-uri", "https://evil.example", "nothing: the base of a page cannot be changed"),
+        ("script-src-elem", "http://localhost/gradio/x.js", "nothing: files of an app cannot"),
+        (
+            "worker-src",
+            "http://localhost/gradio/x.js",
+            "nothing: files of an app cannot be scripts",
+        ),
     ]:
         with subtests.test(directive=directive, blocked=blocked, add=add):
             (violation,) = read(effective_directive=directive, blocked_uri=blocked)
@@ -114,7 +118,7 @@ def test_the_line_says_what_its_author_can_write(subtests: pytest.Subtests) -> N
 
 
 @pytest.mark.asvs("16.4.1", "16.2.5")
-def test_a_report_that_is_none_of_ours_or_forges_leaves_no_line(subtests: pytest.Subtests) -> None:
+def test_a_foreign_or_forged_report_is_not_logged(subtests: pytest.Subtests) -> None:
     reports: list[dict[str, Any]] = [
         {"document_uri": "http://localhost/gradio/\n2026 [error] forged"},
         {"document_uri": "http://localhost/gradio/\u2028forged"},
@@ -138,7 +142,7 @@ def test_a_report_that_is_none_of_ours_or_forges_leaves_no_line(subtests: pytest
             assert read(**changed) == []
 
 
-async def test_what_is_no_report_is_refused(
+async def test_an_invalid_report_is_refused(
     door: Door, lines: Lines, subtests: pytest.Subtests
 ) -> None:
     async with await door.signed_in() as ada:
@@ -150,13 +154,13 @@ async def test_what_is_no_report_is_refused(
 
 
 @pytest.mark.parametrize("content", [b"[]", b"[1, {}, null]", b'[{"type": "csp-violation"}]'])
-def test_a_list_of_nothing_is_nothing(content: bytes) -> None:
+def test_a_list_without_a_violation_yields_none(content: bytes) -> None:
     assert list(reported(content, host="localhost")) == []
     with pytest.raises(Unreadable):
         reported(content[:-1], host="localhost")
 
 
-async def test_only_reports_are_taken_and_no_large_ones(door: Door) -> None:
+async def test_other_content_types_large_reports_and_gets_are_refused(door: Door) -> None:
     async with await door.signed_in() as ada:
         assert await sends(ada, {"csp-report": a_report()}, "json") == 415
         assert await sends(ada, b" " * (16 * 1024 + 1)) == 413
@@ -164,7 +168,7 @@ async def test_only_reports_are_taken_and_no_large_ones(door: Door) -> None:
 
 
 @pytest.mark.asvs("3.5.1")
-async def test_only_who_is_signed_in_reports_and_only_from_here(door: Door, lines: Lines) -> None:
+async def test_only_signed_in_pages_of_our_own_can_report(door: Door, lines: Lines) -> None:
     async with door.client() as stranger, await door.signed_in() as ada:
         assert await sends(stranger, {"csp-report": a_report()}) == 401
         headers = {"content-type": "application/csp-report", "sec-fetch-site": "cross-site"}
@@ -174,7 +178,7 @@ async def test_only_who_is_signed_in_reports_and_only_from_here(door: Door, line
     assert not told(lines)
 
 
-async def test_telling_keeps_nobody_signed_in(door: Door) -> None:
+async def test_a_report_keeps_no_session_awake(door: Door) -> None:
     async with await door.signed_in() as ada:
         for _ in range(4):
             door.passes(minutes=20)
@@ -190,7 +194,7 @@ def a_violation(number: int) -> Violation:
     return Violation(page="/gradio/", directive="img-src", blocked=f"https://a{number}.example.com")
 
 
-async def test_the_same_again_is_one_line(door: Door, lines: Lines) -> None:
+async def test_a_repeated_violation_is_logged_once(door: Door, lines: Lines) -> None:
     async with await door.signed_in() as ada:
         for _ in range(3):
             assert await sends(ada, {"csp-report": a_report()}) == 204
@@ -198,7 +202,7 @@ async def test_the_same_again_is_one_line(door: Door, lines: Lines) -> None:
     assert len(told(lines)) == 1
 
 
-def test_after_an_hour_it_is_said_again(lines: Lines) -> None:
+def test_a_repeated_violation_is_logged_again_after_an_hour(lines: Lines) -> None:
     time = [0.0]
     violations = Violations(now=lambda: time[0])
     violations.tell(a_violation(1), user_id="1")
@@ -212,7 +216,7 @@ def test_after_an_hour_it_is_said_again(lines: Lines) -> None:
     assert len(told(lines)) == 2
 
 
-def test_one_person_fills_a_share_of_the_log_and_leaves_room_for_others(lines: Lines) -> None:
+def test_one_account_fills_only_its_share_of_the_log(lines: Lines) -> None:
     violations = Violations(now=lambda: 0.0)
     for number in range(1000):
         violations.tell(a_violation(number), user_id="flooding")
@@ -222,7 +226,7 @@ def test_one_person_fills_a_share_of_the_log_and_leaves_room_for_others(lines: L
     assert len(told(lines)) == MOST_PER_PERSON + 1
 
 
-def test_all_together_fill_no_more_than_so_much_of_the_log(lines: Lines) -> None:
+def test_all_accounts_together_have_a_limit_in_the_log(lines: Lines) -> None:
     violations = Violations(now=lambda: 0.0)
 
     for number in range(2 * MOST):

@@ -1,4 +1,4 @@
-"""Access tokens, found with their data and user in one statement."""
+"""Access tokens in SQL. One statement finds a token with its data and user."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -97,7 +97,7 @@ class SqlAccessTokens(AccessTokenRepository):
 
     async def remove(self, token_ids: Sequence[AccessTokenId]) -> int:
         removed = 0
-        # In one order everywhere, so that two who remove the same tokens do not wait for each other.
+        # A fixed order keeps two transactions that remove the same tokens from a deadlock.
         for ids in parts(sorted(set(token_ids))):
             some = AccessTokenRow.id.in_(ids)
             if len(ids) > 1:

@@ -1,4 +1,4 @@
-"""Whose files are whose."""
+"""Claims of accounts on files in SQL."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
@@ -29,12 +29,12 @@ _CLAIMS: Final = select(FileRow.user_id, FileRow.key, FileRow.size, FileRow.used
 
 
 class SqlFiles(FileRepository):
-    """Whoever adds, or asks for a total that counts, locks the account's row."""
+    """`add`, and `total` with `locked`, lock the account's row."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
         self._locked: UserId | None = None
-        """What this unit of work has locked already."""
+        """The account that this unit of work has locked."""
 
     async def add(self, user_id: UserId, sizes: Mapping[FileKey, int], now: datetime) -> None:
         await self._lock(user_id)
@@ -86,8 +86,8 @@ class SqlFiles(FileRepository):
     async def _locked_in_order(
         self, user_id: UserId, keys: Collection[FileKey]
     ) -> AsyncIterator[ColumnElement[bool]]:
-        """Which rows, in parts. In one order everywhere, so that two who change the same rows do not wait for each
-        other."""
+        """Lock the rows of these keys, and yield the condition that selects them, in parts. A fixed order keeps two
+        transactions that change the same rows from a deadlock."""
         for some in parts(sorted(set(keys))):
             rows = and_(FileRow.user_id == user_id, FileRow.key.in_(some))
             if len(some) > 1:

@@ -1,6 +1,6 @@
-"""Sessions, found with their data and user in one statement."""
+"""Sessions in SQL. One statement finds a session with its data and user."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -37,6 +37,11 @@ class SqlSessions(SessionRepository):
             "ends_at": session.ends_at,
             "address": session.device.address,
             "agent": session.device.agent,
+            "issuer": session.origin and session.origin.issuer,
+            "subject": session.origin and session.origin.subject,
+            "sid": session.origin and session.origin.sid,
+            "is_remembered": session.is_remembered,
+            "confirmed_at": session.confirmed_at,
         }
         try:
             async with self._statements.attempt():
@@ -47,10 +52,14 @@ class SqlSessions(SessionRepository):
             raise
 
     async def save(self, session: Session) -> None:
+        await self._update(session.id, {"seen_at": session.seen_at})
+
+    async def confirm(self, session_id: SessionId, now: datetime) -> None:
+        await self._update(session_id, {"confirmed_at": now})
+
+    async def _update(self, session_id: SessionId, values: Mapping[str, datetime]) -> None:
         updated = await self._statements.write(
-            update(SessionRow)
-            .where(SessionRow.id == session.id)
-            .values({"seen_at": session.seen_at})
+            update(SessionRow).where(SessionRow.id == session_id).values(values)
         )
         if not updated.rowcount:
             raise SessionEnded
@@ -83,9 +92,21 @@ class SqlSessions(SessionRepository):
         )
         return [session_from(row) for row in found]
 
+    async def of_provider(
+        self, issuer: str, *, subject: str | None, sid: str | None
+    ) -> Sequence[Session]:
+        if subject is None and sid is None:
+            return []
+        theirs = SESSIONS.where(SessionRow.issuer == issuer)
+        if subject is not None:
+            theirs = theirs.where(SessionRow.subject == subject)
+        if sid is not None:
+            theirs = theirs.where(SessionRow.sid == sid)
+        return [session_from(row) for row in await self._statements.read(theirs)]
+
     async def remove(self, session_ids: Sequence[SessionId]) -> int:
         removed = 0
-        # In one order everywhere, so that two who remove the same sessions do not wait for each other.
+        # A fixed order keeps two transactions that remove the same sessions from a deadlock.
         for ids in parts(sorted(set(session_ids))):
             some = SessionRow.id.in_(ids)
             if len(ids) > 1:
@@ -95,8 +116,13 @@ class SqlSessions(SessionRepository):
             removed += (await self._statements.write(delete(SessionRow).where(some))).rowcount
         return removed
 
-    async def remove_dead(self, *, ended_by: datetime, idle_since: datetime) -> Sequence[SessionId]:
-        dead = or_(SessionRow.ends_at <= ended_by, SessionRow.seen_at <= idle_since)
+    async def remove_dead(
+        self, *, ended_by: datetime, idle_since: datetime, spares_remembered: bool
+    ) -> Sequence[SessionId]:
+        idle = SessionRow.seen_at <= idle_since
+        if spares_remembered:
+            idle = and_(idle, SessionRow.is_remembered.is_(False))
+        dead = or_(SessionRow.ends_at <= ended_by, idle)
         await self._statements.lock(select(SessionRow.id).where(dead).order_by(SessionRow.id))
         removed = await self._statements.write(
             delete(SessionRow).where(dead).returning(SessionRow.id)

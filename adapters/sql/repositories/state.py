@@ -1,4 +1,4 @@
-"""What is kept under keys for a session, an access token or an account."""
+"""Stored values of sessions, access tokens and accounts in SQL."""
 
 from functools import cache
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ Owner = TypeVar("Owner", bound=UUID, contravariant=True)
 
 
 class SqlState(StateRepository[Owner]):
-    """Whoever writes locks the owner's row, which is there even when no value is."""
+    """A write locks the owner's row, which exists even if there are no values."""
 
     _owners: type[_OwnerRow]
     _entries: type[_EntryRow]
@@ -38,7 +38,7 @@ class SqlState(StateRepository[Owner]):
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
         self._locked: Owner | None = None
-        """What this unit of work has locked already."""
+        """The owner that this unit of work has locked."""
 
     async def read(self, owner: Owner, *, locked: bool = False) -> Entries:
         if locked:

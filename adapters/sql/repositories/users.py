@@ -1,4 +1,4 @@
-"""Accounts and their roles."""
+"""Accounts and their roles in SQL."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,7 +14,7 @@ from domain.model.user import ADMIN, Email, User, UserId
 from domain.ports.repositories import UserRepository
 
 _ADMINS_LOCK: Final = 4_711_001
-"""Whoever counts the admins to act upon it; rows cannot be locked for it, since there may be none."""
+"""Number of the advisory lock for counting admins. Row locks would not do: there may be no admin."""
 
 
 class SqlUsers(UserRepository):
@@ -56,7 +56,7 @@ class SqlUsers(UserRepository):
         return user_from(row)
 
     async def get_locked(self, user_id: UserId) -> User:
-        # Two statements: what one sees beside the row it waited for, the roles, is older than the lock.
+        # Two statements: a single one that waited for the lock would read the roles as they were before the wait.
         await self._statements.lock_row(UserRow.id, user_id)
         return await self.get(user_id)
 
@@ -78,7 +78,7 @@ class SqlUsers(UserRepository):
             users = users.where(UserRow.search.contains(folded(search), autoescape=True))
         return [user_from(row) for row in await self._statements.read(users)]
 
-    async def acting_admins(self, *, locked: bool = False) -> int:
+    async def count_active_admins(self, *, locked: bool = False) -> int:
         if locked:
             await self._statements.lock_name(_ADMINS_LOCK)
         admins = (
@@ -88,6 +88,10 @@ class SqlUsers(UserRepository):
             .where(UserRoleRow.role == ADMIN, UserRow.is_active)
         )
         return int((await self._statements.read(admins)).scalar_one())
+
+    async def break_glass(self) -> Sequence[User]:
+        marked = USERS.where(UserRow.is_break_glass).order_by(UserRow.email)
+        return [user_from(row) for row in await self._statements.read(marked)]
 
     async def _add_roles(self, user: User) -> None:
         if user.roles:
@@ -103,6 +107,6 @@ def _must_not_be_email(error: IntegrityError) -> None:
 
 
 def _may_be_contained(search: str) -> bool:
-    """No name or e-mail has a control character or lone surrogate: PostgreSQL would refuse some of them, and the
-    line feed separates the two in the searched column."""
+    """Return False for a text with a control character or lone surrogate, which no name or e-mail has. PostgreSQL would
+    refuse some of them, and a line feed separates name and e-mail in the searched column."""
     return not any(character < " " or "\ud800" <= character <= "\udfff" for character in search)

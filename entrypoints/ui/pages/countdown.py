@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import gradio as gr
 
+from entrypoints.ui.pages.theme import our_looks
 from entrypoints.ui.sdk import Page, current_user
 
 
@@ -20,10 +21,16 @@ async def count_down(seconds: float) -> AsyncIterator[str]:
 def build() -> Page:
     with gr.Blocks(title="Countdown", analytics_enabled=False) as demo:
         gr.Markdown(
-            "## Countdown\nA page of its own: one file with `build() -> Page`, one name in `PAGES`."
+            "# Countdown\nA page of its own: one file with `build() -> Page`, one name in `PAGES`."
         )
         seconds = gr.Slider(1, 60, value=10, step=1, label="Seconds")
         start = gr.Button("Start", variant="primary")
         said = gr.Textbox(label="Countdown", interactive=False)
         start.click(count_down, seconds, said, api_name="count_down", concurrency_limit=None)
-    return Page(demo=demo, title="Countdown")
+    return Page(
+        demo=demo,
+        title="Countdown",
+        description="Counts down in your name, one step a second. It shows how a page of this service is made.",
+        looks=our_looks(),
+        is_example=True,
+    )

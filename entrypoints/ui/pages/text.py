@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&$:])")
 
@@ -28,6 +29,10 @@ def plain(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text)
 
 
+def hello(name: str) -> str:
+    return f"# Hello, {plain(name)}"
+
+
 def moment(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%d %b %Y, %H:%M UTC")
 
@@ -41,3 +46,7 @@ def device(agent: str) -> str:
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     return " on ".join(part for part in (browser, system) if part) or agent[:40] or "Unknown device"
+
+
+def host_of(address: str) -> str:
+    return urlsplit(address).netloc

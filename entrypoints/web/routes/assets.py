@@ -1,4 +1,4 @@
-"""Files anybody may have: style, icons, manifest."""
+"""Serve the public files: styles, icons and the web app manifest."""
 
 from typing import Final
 
@@ -7,10 +7,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from entrypoints.web.front import front
+from entrypoints import looks
+from entrypoints.web.dependencies import front
 
 FOR_EVER: Final = "public, max-age=31536000, immutable"
-"""For an address that changes with the content."""
+"""Cache-Control of an address that changes with its content."""
 FOR_A_WHILE: Final = "public, max-age=300"
 
 _ICONS: Final = (
@@ -33,9 +34,9 @@ async def manifest(request: Request) -> Response:
     here = front(request)
     icons = [
         {
-            "src": here.files.address(name),
+            "src": here.base.outside(here.pages.files.address(name)),
             "sizes": sizes,
-            "type": here.files.by_name[name].media_type,
+            "type": here.pages.files.by_name[name].media_type,
             "purpose": purpose,
         }
         for name, sizes, purpose in _ICONS
@@ -43,11 +44,11 @@ async def manifest(request: Request) -> Response:
     document = {
         "name": here.settings.project_name,
         "short_name": here.settings.project_name[:12],
-        "start_url": here.ui_address,
-        "scope": "/",
+        "start_url": here.base.outside(here.ui_address),
+        "scope": here.base.outside("/"),
         "display": "standalone",
-        "background_color": "#f6f7f9",
-        "theme_color": "#4f46e5",
+        "background_color": looks.LIGHT["paper"],
+        "theme_color": looks.LIGHT["accent"],
         "icons": icons,
     }
     return JSONResponse(
@@ -56,7 +57,7 @@ async def manifest(request: Request) -> Response:
 
 
 def _file(request: Request, name: str) -> Response:
-    file = front(request).files.by_name.get(name)
+    file = front(request).pages.files.by_name.get(name)
     if file is None:
         raise HTTPException(404)
     is_versioned = request.query_params.get("v") == file.version

@@ -1,4 +1,4 @@
-"""The JSON API's description, as a document and as a page."""
+"""Serve the description of the JSON API, as an OpenAPI document and as a page."""
 
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -9,13 +9,22 @@ from starlette.responses import JSONResponse, Response
 
 from entrypoints.web import openapi
 from entrypoints.web.addresses import API
-from entrypoints.web.front import front
-from entrypoints.web.routes import me, tokens, users
+from entrypoints.web.dependencies import front
+from entrypoints.web.routes import access_tokens, confirmations, me, sessions, users
 
 
 @lru_cache(maxsize=4)
 def _document(title: str, cookie: str) -> openapi.Document:
-    routes = [*me.router.routes, *tokens.router.routes, *users.router.routes]
+    routers = (
+        me.router,
+        confirmations.router,
+        sessions.mine,
+        access_tokens.mine,
+        users.router,
+        sessions.of_accounts,
+        access_tokens.of_accounts,
+    )
+    routes = [route for router in routers for route in router.routes]
     return openapi.document(routes, title=title, version=_version(), cookie=cookie)
 
 

@@ -1,4 +1,4 @@
-"""Leads from a typed address with a slash behind it to the page; the API and everything else redirects no slashes."""
+"""Redirect typed addresses with a trailing slash to their pages. Other addresses have no such redirect."""
 
 from fastapi import APIRouter
 from starlette.requests import Request

@@ -1,4 +1,4 @@
-"""Where browsers tell what the content security policy of a page has stopped (ASVS 3.4.7)."""
+"""Receive browsers' reports of CSP violations (ASVS 3.4.7)."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entrypoints.access import CSP_REPORTS
-from entrypoints.web.front import front, signed_in
+from entrypoints.web.dependencies import front, signed_in
 from entrypoints.web.violations import Unreadable, reported
 
 TYPES: Final = frozenset({"application/csp-report", "application/reports+json"})
@@ -23,7 +23,7 @@ async def report(request: Request) -> Response:
         for violation in reported(await request.body(), host=request.url.netloc):
             front(request).violations.tell(violation, user_id=user_id)
     except Unreadable as error:
-        raise HTTPException(400, "This is not a report.") from error
+        raise HTTPException(400, "The body is not a CSP report.") from error
     return Response(status_code=204)
 
 

@@ -1,0 +1,34 @@
+"""Make the parts of the container that take more than one line of settings."""
+
+from adapters.memory.news import NoNews
+from adapters.redis.news import RedisNews
+from adapters.sql.engine import Pool
+from adapters.system.files import secret_in
+from application.settings import Settings
+from domain.ports.replicas import ReplicaNews
+from domain.ports.system import IdGenerator
+
+
+def signing_keys(settings: Settings, ids: IdGenerator) -> list[str]:
+    """Return the keys, the newest first. Without a setting: in test a new key for this process, in dev the key file in
+    the data folder."""
+    if settings.secret_key:
+        return [key.get_secret_value() for key in settings.secret_key]
+    if settings.environment == "test":
+        return [ids.new_secret()]
+    return [secret_in(settings.key_file, ids.new_secret())]
+
+
+def news_of(settings: Settings, ids: IdGenerator) -> ReplicaNews:
+    if settings.redis_url is None:
+        return NoNews()
+    return RedisNews(settings.redis_url.get_secret_value(), name=str(ids.new_id()))
+
+
+def pool_of(settings: Settings) -> Pool:
+    return Pool(
+        size=settings.database_pool,
+        overflow=settings.database_overflow,
+        connect=settings.database_connect_seconds,
+        statement=settings.database_statement_seconds,
+    )

@@ -1,0 +1,21 @@
+"""Settings from the environment, `.env` and the command line."""
+
+from application.settings.environment import PREFIX, examples_kept_in, pass_on, quiet_gradio
+from application.settings.hosts import is_loopback_name
+from application.settings.loading import OLD_DATA_DIR, SettingsInvalid, load, note_on_dotenv
+from application.settings.model import Settings
+from application.settings.oidc import ProviderSettings
+
+__all__ = [
+    "OLD_DATA_DIR",
+    "PREFIX",
+    "ProviderSettings",
+    "Settings",
+    "SettingsInvalid",
+    "examples_kept_in",
+    "is_loopback_name",
+    "load",
+    "note_on_dotenv",
+    "pass_on",
+    "quiet_gradio",
+]

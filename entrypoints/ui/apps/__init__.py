@@ -1,0 +1,1 @@
+"""Load an author's file and turn its app into a page."""

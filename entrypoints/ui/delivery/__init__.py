@@ -1,0 +1,1 @@
+"""Change what Gradio sends: pages, scripts, streams, and their headers."""

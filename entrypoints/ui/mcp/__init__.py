@@ -1,0 +1,1 @@
+"""Serve the Model Context Protocol (MCP) at each page."""

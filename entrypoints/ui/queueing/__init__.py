@@ -1,0 +1,1 @@
+"""Decide which event runs next, and in which thread."""

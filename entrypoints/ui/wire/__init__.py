@@ -1,0 +1,1 @@
+"""Read request and response bodies, limit them and pass them on."""
