@@ -472,8 +472,9 @@ def opens_board(tab: Page, served: Served) -> None:
 def opens_arena(tab: Page, served: Served) -> None:
     tab.get_by_label("Message").fill("Hello you")
     tab.get_by_label("Message").press("Enter")
-    says(tab, "HELLO YOU")
-    says(tab, "hello you")
+    # Whole and in this case: a chat that still grows is drawn anew, and would lose the click.
+    expect(tab.get_by_text("HELLO YOU", exact=True)).to_be_visible()
+    expect(tab.get_by_text("hello you", exact=True)).to_be_visible()
     tab.get_by_role("button", name="Like", exact=True).last.click()
     expect(tab.get_by_label("Votes")).to_have_value("Lower 1")
     tab.get_by_role("button", name="Undo").first.click()
