@@ -40,6 +40,7 @@ from domain.services.identities import IdentityService
 from domain.services.known_devices import KnownDeviceService
 from domain.services.passwords import PasswordService
 from domain.services.provider_tokens import ProviderTokenService
+from domain.services.replicas import ReplicaService
 from domain.services.sessions import SessionService
 from domain.services.state import StateService
 from domain.services.users import UserService
@@ -309,6 +310,10 @@ class Composition(containers.DeclarativeContainer):
             folder=folder,
             discard=_discard_files,
         ),
+        beat=providers.Singleton(uc.Beat, **_work, replicas=providers.Singleton(ReplicaService)),
+        find_home=providers.Singleton(uc.FindHome, **_work),
+        release_homes=providers.Singleton(uc.ReleaseHomes, **_work),
+        leave_replicas=providers.Singleton(uc.LeaveReplicas, **_work),
         check_readiness=providers.Singleton(uc.CheckReadiness, store=store, news=news),
         read_load=providers.Singleton(
             uc.ReadLoad, hashes=hasher, pool=store, news=news, tally=tally

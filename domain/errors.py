@@ -222,3 +222,9 @@ class StoreUnavailable(DomainError):
     """The database does not respond. Never treat a caller as anonymous because of it."""
 
     sentence = "The service cannot reach its database. Try again in a moment."
+
+
+class ReplicaGone(DomainError):
+    """The process that ran the account's events does not respond, or has just stopped."""
+
+    sentence = "The part of the service that ran your apps has stopped. Try again in some seconds, and reload the page."

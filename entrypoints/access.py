@@ -72,6 +72,8 @@ class Access:
     """True if other sites may show the page in a frame, as its own CSP says."""
     framers: Sequence[str] = ()
     """The sources of the sites that may show an error page of this address in a frame: those that may show the app."""
+    runs_at_home: bool = False
+    """True if the response needs what the account's home has in memory: see `entrypoints/replicas`."""
     found: Any = field(default=None, compare=False)
     """The row for the address, which the gate stores in the scope's `state` under FOUND."""
     refusal: Mapping[str, Any] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Compose the service as one ASGI application: gate, routes and Gradio mounts."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from entrypoints.access import Access
 from entrypoints.background import Jobs
 from entrypoints.jobs import jobs_of
 from entrypoints.metrics import Metrics, ProcessMetrics
+from entrypoints.replicas import Replicas
 from entrypoints.shutdown import Shutdown
 
 log = structlog.get_logger()
@@ -108,7 +109,17 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
             job_states=lambda: jobs.states(),
         )
     )
-    jobs = Jobs(jobs_of(use_cases, pages, purges_files=settings.uses_data_dir))
+    replicas = Replicas.of(
+        settings,
+        use_cases,
+        new_id=container.ids().new_id,
+        new_secret=container.ids().new_secret,
+        codec=container.codec(),
+        now=container.clock().now,
+        has_events=pages.accounts.has_events,
+        is_in_use=pages.accounts.is_in_use,
+    )
+    jobs = Jobs(jobs_of(use_cases, pages, purges_files=settings.uses_data_dir, replicas=replicas))
     our_pages = web.Pages.load(settings)
     web.install(
         api,
@@ -140,6 +151,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
             until_end.callback(ui.unmount, pages)  # Also if the startup fails.
             async with (
                 running(container) as others,
+                replicas.running(gate) if replicas else nullcontext(),
                 jobs.running(),
                 shutdown.noticed(),
                 mounted(api) as state,
@@ -171,5 +183,6 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         counting=web.counting(settings, metrics, access),
         framers=pages.framers,
         identity=web.ProxyIdentity.of(settings, use_cases),
+        replicas=replicas,
     )
     return Service(use_cases=use_cases, gate=gate, api=api, pages=pages)

@@ -1,11 +1,13 @@
 """List the background jobs and their intervals."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from application.use_cases import UseCases
 from entrypoints import ui
 from entrypoints.background import Job
+from entrypoints.replicas import BEAT_EVERY, Replicas
 
 AWAKE_EVERY: Final = 30.0
 """Seconds between two renewals of sessions with a running event; far below the shortest idle timeout."""
@@ -17,7 +19,9 @@ PURGE_FILES_EVERY: Final = 6 * 3600.0
 """Seconds between two purges of the folder of files."""
 
 
-def jobs_of(use_cases: UseCases, pages: ui.UI, *, purges_files: bool) -> Sequence[Job]:
+def jobs_of(
+    use_cases: UseCases, pages: ui.UI, *, purges_files: bool, replicas: Replicas | None = None
+) -> Sequence[Job]:
     """Return the jobs. They are independent: if one fails, the others still run. `purges_files` is False if other
     services share the folder of files."""
 
@@ -44,6 +48,16 @@ def jobs_of(use_cases: UseCases, pages: ui.UI, *, purges_files: bool) -> Sequenc
         Job(name="purge-tokens", run=use_cases.purge_tokens, every=PURGE_EVERY),
         Job(name="renew-files", run=pages.claims.renew, every=PURGE_EVERY),
     ]
+    if replicas is not None:
+        beat = partial(_beat, replicas, pages)
+        jobs.append(Job(name="replicas", run=beat, every=BEAT_EVERY))
     if purges_files:
         jobs.append(Job(name="purge-files", run=purge_files, every=PURGE_FILES_EVERY))
     return jobs
+
+
+async def _beat(replicas: Replicas, pages: ui.UI) -> None:
+    if pages.draining.is_set():
+        replicas.homes.stop()
+    await replicas.homes.beat()
+    await replicas.homes.release_unused()

@@ -98,6 +98,10 @@ def rows_of_every_kind() -> Rows:
         "provider_tokens": [
             {"session_id": an_id(4), "sealed": bytes(range(256)), "refreshing_until": LATE}
         ],
+        "replicas": [
+            {"id": an_id(8), "url": "http://10.0.0.7:8090", "beats": 2**40, "is_stopping": True}
+        ],
+        "homes": [{"user_id": an_id(1), "replica_id": an_id(8)}],
         "spent_logout_tokens": [{"key": a_hash(5), "expires_at": LATE}],
         "known_devices": [
             {

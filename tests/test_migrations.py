@@ -140,9 +140,11 @@ def test_an_upgrade_after_a_downgrade_makes_the_same_tables(url: str) -> None:
             "alembic_version",
             "attempts",
             "files",
+            "homes",
             "identities",
             "known_devices",
             "provider_tokens",
+            "replicas",
             "session_data",
             "sessions",
             "spent_logout_tokens",
@@ -179,10 +181,12 @@ def test_pending_names_the_revisions_before_an_upgrade_and_none_after(url: str) 
     nowhere = on(url, schema.current)
     on(url, schema.upgrade)
 
-    assert before == [("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")]
+    assert before == [
+        ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+    ]
     assert nowhere == [None]
     assert on(url, schema.pending) == [()]
-    assert on(url, schema.current) == ["0009"]
+    assert on(url, schema.current) == ["0010"]
 
 
 def test_a_store_newer_than_the_code_has_nothing_pending(url: str) -> None:
@@ -302,7 +306,7 @@ def test_several_processes_that_migrate_at_once_all_succeed(url: str) -> None:
         process.stdin.flush()
     results = [process.communicate(timeout=30) for process in processes]
 
-    assert results == [("0009\n", "")] * 3
+    assert results == [("0010\n", "")] * 3
     assert on(url, schema.pending) == [()]
 
 
@@ -355,7 +359,7 @@ def test_an_empty_database_and_one_of_ours_are_accepted_and_migrated(
 
     on(url, schema.must_be_ours, schema.upgrade)
 
-    assert on(url, schema.current) == ["0009"]
+    assert on(url, schema.current) == ["0010"]
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])

@@ -9,6 +9,7 @@ from domain.model.file import FileClaim, FileKey
 from domain.model.identity import Identity
 from domain.model.known_device import KnownDevice, KnownDeviceId
 from domain.model.provider_tokens import SealedTokens
+from domain.model.replica import Replica, ReplicaId
 from domain.model.session import Session, SessionId
 from domain.model.user import User, UserId
 from domain.ports.unit_of_work import ConnectionPool, Store
@@ -33,6 +34,8 @@ class Tables:
     token_data: Kept = field(default_factory=dict)
     account_state: Kept = field(default_factory=dict)
     files: dict[tuple[UserId, FileKey], FileClaim] = field(default_factory=dict)
+    replicas: dict[ReplicaId, Replica] = field(default_factory=dict)
+    homes: dict[UserId, ReplicaId] = field(default_factory=dict)
 
     def copied(self) -> "Tables":
         """Copy one level deep: the repositories replace deeper values instead of changing them."""
@@ -48,6 +51,8 @@ class Tables:
             token_data=dict(self.token_data),
             account_state=dict(self.account_state),
             files=dict(self.files),
+            replicas=dict(self.replicas),
+            homes=dict(self.homes),
         )
 
 

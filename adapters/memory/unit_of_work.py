@@ -11,6 +11,7 @@ from adapters.memory.repositories import (
     MemoryIdentities,
     MemoryKnownDevices,
     MemoryProviderTokens,
+    MemoryReplicas,
     MemorySessionData,
     MemorySessions,
     MemoryTokenData,
@@ -35,6 +36,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self.token_data = MemoryTokenData(transaction)
         self.account_state = MemoryAccountState(transaction)
         self.files = MemoryFiles(transaction)
+        self.replicas = MemoryReplicas(transaction)
 
     async def commit(self) -> None:
         self._publish()

@@ -227,3 +227,27 @@ class FileRow(Base):
     size: Mapped[int | None] = mapped_column(BigInteger)
     """Bytes. NULL for a row of an earlier release until its file is seen."""
     used_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ReplicaRow(Base):
+    """A running process that serves this database."""
+
+    __tablename__ = "replicas"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    url: Mapped[str] = mapped_column(String(500))
+    beats: Mapped[int] = mapped_column(BigInteger)
+    is_stopping: Mapped[bool]
+
+
+class HomeRow(Base):
+    """The replica that runs an account's events."""
+
+    __tablename__ = "homes"
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    replica_id: Mapped[UUID] = mapped_column(
+        ForeignKey("replicas.id", ondelete="CASCADE"), index=True
+    )

@@ -12,6 +12,7 @@ from adapters.sql.repositories import (
     SqlIdentities,
     SqlKnownDevices,
     SqlProviderTokens,
+    SqlReplicas,
     SqlSessionData,
     SqlSessions,
     SqlTokenData,
@@ -35,6 +36,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.token_data = SqlTokenData(statements)
         self.account_state = SqlAccountState(statements)
         self.files = SqlFiles(statements)
+        self.replicas = SqlReplicas(statements)
 
     async def commit(self) -> None:
         await self._statements.commit()

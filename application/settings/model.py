@@ -74,6 +74,7 @@ class Settings(ProxyIdentitySettings):
     database_connect_seconds: float = Field(default=3, ge=0.1, le=60)
     database_statement_seconds: float = Field(default=5, ge=0.1, le=600)
     redis_url: SecretStr | None = None
+    replica_url: str | None = None
     data_dir: Path = Field(default=Path("gradioapp-data"), validate_default=True)
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     public_url: str | None = None
@@ -123,6 +124,24 @@ class Settings(ProxyIdentitySettings):
         if value is not None and not _REDIS.fullmatch(value.get_secret_value()):
             raise ValueError("must be redis://host/0, rediss://user:password@host/0 or unix://path")
         return value
+
+    @field_validator("replica_url")
+    @classmethod
+    def _must_be_of_a_listener(cls, value: str | None) -> str | None:
+        """Port 0 means a free port."""
+        if value is None:
+            return None
+        parts = urlsplit(value.rstrip("/"))
+        has_more = parts.path or parts.query or parts.fragment or parts.username
+        with suppress(ValueError):  # The port is no number.
+            if (
+                parts.scheme == "http"
+                and parts.hostname
+                and parts.port is not None
+                and not has_more
+            ):
+                return value.rstrip("/")
+        raise ValueError("must be http://host:port, where the other replicas reach this one")
 
     @field_validator("database_url")
     @classmethod

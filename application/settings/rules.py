@@ -63,6 +63,11 @@ def faults_of(settings: Settings) -> list[str]:
             "use a separate folder, such as gradioapp-data"
         )
     faults += _base_path_faults(settings) + _metrics_faults(settings)
+    if settings.replica_url is not None and not settings.may_have_replicas:
+        faults.append(
+            f"{PREFIX}REPLICA_URL: replicas share a PostgreSQL database, and SQLite serves one process: set {PREFIX}DATABASE_URL, or "
+            f"remove {PREFIX}REPLICA_URL"
+        )
     if not (settings.password_sign_in or settings.oidc or settings.proxy_identity_header):
         faults.append(
             f"{PREFIX}PASSWORD_SIGN_IN=off leaves no way to sign in: set up a provider first, with {PREFIX}OIDC_<NAME>_ISSUER"

@@ -56,6 +56,12 @@ from application.use_cases.proxy_identity import (
     ReadProxyIdentity,
     RecogniseBehindProxy,
 )
+from application.use_cases.replicas import (
+    Beat,
+    FindHome,
+    LeaveReplicas,
+    ReleaseHomes,
+)
 from application.use_cases.roles import GrantRole, RevokeRole
 from application.use_cases.sample_users import AddSampleUsers, FindSampleUsers
 from application.use_cases.sessions import (
@@ -166,6 +172,11 @@ class UseCases:
     discard_files: DiscardFiles
     release_files: ReleaseFiles
     purge_files: PurgeFiles
+    # replicas
+    beat: Beat
+    find_home: FindHome
+    release_homes: ReleaseHomes
+    leave_replicas: LeaveReplicas
     # health
     check_readiness: CheckReadiness
     read_load: ReadLoad

@@ -20,13 +20,15 @@ class Purpose(StrEnum):
     LINK = "link"
     """A sign-in at a provider that waits for the account's password."""
     DEVICE = "device"
+    HOP = "hop"
+    """A request that one replica passes to another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
     subject: str
     """A user's id; for a form the browser's id; for a known device the secrets of its accounts; for a sign-in at a
-    provider what the browser keeps of it."""
+    provider what the browser keeps of it; for a hop what the request is."""
     secret_id: str
     """`sid`: for a session the secret whose hash is stored, otherwise a nonce."""
     issued_at: datetime

@@ -10,6 +10,7 @@ from domain.model.file import FileClaim, FileKey
 from domain.model.identity import Identity
 from domain.model.known_device import KnownDevice, KnownDeviceId
 from domain.model.provider_tokens import SealedTokens
+from domain.model.replica import Replica, ReplicaId
 from domain.model.session import Session, SessionId
 from domain.model.state import Changes, Entries
 from domain.model.user import Email, User, UserId
@@ -295,3 +296,38 @@ class FileRepository(Protocol):
         self, user_id: UserId, keys: Collection[FileKey], before: datetime
     ) -> frozenset[FileKey]:
         """Remove those of the account's claims on these files that were last used before `before`; return their keys."""
+
+
+class ReplicaRepository(Protocol):
+    """The running replicas, and the accounts whose events each one runs."""
+
+    @abstractmethod
+    async def add(self, replica: Replica) -> None:
+        """Insert a replica."""
+
+    @abstractmethod
+    async def beat(self, replica: Replica) -> bool:
+        """Add one to the replica's beats, and save whether it is stopping. Return False if the replica is gone."""
+
+    @abstractmethod
+    async def all(self) -> Sequence[Replica]:
+        """Return all replicas, ordered by id."""
+
+    @abstractmethod
+    async def remove(self, replica: Replica) -> bool:
+        """Remove the replica, and with it all its accounts, unless it has beaten since it was read. Return whether it
+        was removed."""
+
+    @abstractmethod
+    async def leave(self, replica_id: ReplicaId) -> None:
+        """Remove the replica, and with it all its accounts, however often it has beaten."""
+
+    @abstractmethod
+    async def home_of(self, user_id: UserId, *, otherwise: ReplicaId) -> ReplicaId:
+        """Return the replica that runs the account's events. If there is none, make it the replica `otherwise`. Of two
+        calls at once, both return the same one. Raises UserNotFound if the account is gone, and ReplicaGone if the
+        replica `otherwise` is."""
+
+    @abstractmethod
+    async def release(self, user_ids: Collection[UserId], *, of: ReplicaId) -> None:
+        """Let other replicas take these accounts, if they are at the replica `of`."""

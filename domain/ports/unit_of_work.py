@@ -14,6 +14,7 @@ from domain.ports.repositories import (
     IdentityRepository,
     KnownDeviceRepository,
     ProviderTokenRepository,
+    ReplicaRepository,
     SessionRepository,
     StateRepository,
     UserRepository,
@@ -31,6 +32,7 @@ class UnitOfWork(Protocol):
     token_data: StateRepository[AccessTokenId]
     account_state: StateRepository[UserId]
     files: FileRepository
+    replicas: ReplicaRepository
 
     @abstractmethod
     async def commit(self) -> None:

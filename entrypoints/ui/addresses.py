@@ -44,20 +44,22 @@ class Kind:
     """`code` means Gradio's own scripts, styles and pages, which browsers must be allowed to run."""
     is_page: bool = False
     is_for_programs: bool = False
+    runs_at_home: bool = False
+    """True if the response needs tabs, events or files of the process that is the account's home."""
 
 
 OPEN: Final = Kind(is_open=True)
 ASSET: Final = Kind(is_open=True, serves="code")
 PAGE: Final = Kind(is_activity=True, serves="code", is_page=True)
 DESCRIPTION: Final = Kind(is_activity=True)
-LINK: Final = Kind(is_activity=True)
+LINK: Final = Kind(is_activity=True, runs_at_home=True)
 THEME: Final = Kind(serves="code")
 SCRIPT: Final = Kind(serves="code")
-FILE: Final = Kind(serves="file")
-STREAM: Final = Kind()
-EVENT: Final = Kind(body="json")
-UPLOAD: Final = Kind(is_activity=True, body="upload")
-PROGRAMS: Final = Kind(body="json", is_for_programs=True)
+FILE: Final = Kind(serves="file", runs_at_home=True)
+STREAM: Final = Kind(runs_at_home=True)
+EVENT: Final = Kind(body="json", runs_at_home=True)
+UPLOAD: Final = Kind(is_activity=True, body="upload", runs_at_home=True)
+PROGRAMS: Final = Kind(body="json", is_for_programs=True, runs_at_home=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,7 @@ class Rules:
             may_be_framed=kind.is_page and bool(self.framers),
             framers=self.framers,
             refusal=RELOADS_THE_TAB if kind is EVENT else {},
+            runs_at_home=kind.runs_at_home,
         )
 
     def no_access(self, method: str) -> Access:

@@ -58,6 +58,7 @@ TABLE: Final[dict[type[errors.DomainError], tuple[int, str, str]]] = {
     errors.FileGone: (503, "file-gone", "File removed"),
     errors.HashingBusy: (503, "busy", "Busy"),
     errors.StoreUnavailable: (503, "store-unavailable", "Database unavailable"),
+    errors.ReplicaGone: (503, "replica-gone", "Part of the service stopped"),
 }
 """Status, end of the type URI, and title of each error. The error's sentence becomes the detail."""
 
@@ -83,7 +84,9 @@ def _headers(error: errors.DomainError) -> dict[str, str]:
         return {"www-authenticate": 'Bearer error="invalid_token"'}
     if isinstance(error, errors.SignInThrottled):
         return {"retry-after": str(max(1, ceil(error.retry_after.total_seconds())))}
-    if isinstance(error, errors.HashingBusy | errors.StoreUnavailable | errors.FileGone):
+    if isinstance(
+        error, errors.HashingBusy | errors.StoreUnavailable | errors.FileGone | errors.ReplicaGone
+    ):
         return {"retry-after": str(COME_BACK)}
     return {}
 

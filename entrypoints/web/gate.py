@@ -25,6 +25,7 @@ from entrypoints.access import (
     origin_of,
 )
 from entrypoints.base_path import BasePath
+from entrypoints.replicas import Elsewhere, Replicas, hop_of
 from entrypoints.web.addresses import METRICS, UNDER_EVERY_HOST, is_plain, must_be_readable, way_of
 from entrypoints.web.callers import Callers, Recognises, must_have_a_role, values_of
 from entrypoints.web.cookies import Cookies
@@ -65,11 +66,13 @@ class Gate:
         counting: Counting,
         framers: Sequence[str] = (),
         identity: ProxyIdentity | None = None,
+        replicas: Replicas | None = None,
     ) -> None:
         """`recognise` takes the cookie's signed token, `recognise_token` an access token. `new_id` makes ids of
         requests. `framers` are the sources of all sites whose frames may show a page of this service. `identity` reads who
-        is signed in at a proxy in front."""
+        is signed in at a proxy in front. `replicas` is None for a service that is alone."""
         self._inner = inner
+        self._replicas = replicas
         self._access = access
         self._new_id = new_id
         self._ui_prefix = f"{settings.ui_path}/"
@@ -97,15 +100,16 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._guard(self._base.inside(scope), receive, send)
+            await self._guard(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._inner(scope, receive, send)
         else:  # No address accepts WebSockets.
             await receive()
             await send({"type": "websocket.close", "code": 1008})
 
-    async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = self._proxies.request_id(scope) or self._new_id().hex
+    async def _guard(self, received: Scope, receive: Receive, send: Send) -> None:
+        scope, hop = self._base.inside(received), hop_of(received)
+        request_id = hop.request_id if hop else self._id_of(scope)
         line = RequestLog(method=scope["method"], path=scope["path"], request_id=request_id)
         response = OutgoingResponse(send, self._response_headers, request_id, self._base)
         headers: dict[bytes, str] = {}
@@ -115,7 +119,15 @@ class Gate:
             with bound_contextvars(
                 **origin_of(inner_scope, via=way_of(scope["path"], self._ui_prefix))
             ):
-                await self._inner(inner_scope, body.receive if body else receive, response.send)
+                passed_on = body.receive if body else receive
+                elsewhere = await self._elsewhere(inner_scope, line)
+                if elsewhere is None:
+                    await self._inner(inner_scope, passed_on, response.send)
+                else:
+                    line.notes["forwarded_to"] = elsewhere.name
+                    await elsewhere.respond(
+                        request_id, received, passed_on, response.pass_on, has_body=body is not None
+                    )
             await response.finish()
         except Refused as refused:
             await self._refuse(refused.problem, headers, response, line)
@@ -207,6 +219,21 @@ class Gate:
         )  # fmt: skip
         body = self._body(receive, rule, signed_in, check) if may_have_body else None
         return {**scope, **changed}, body
+
+    def _id_of(self, scope: Scope) -> str:
+        return self._proxies.request_id(scope) or self._new_id().hex
+
+    async def _elsewhere(self, scope: Scope, line: RequestLog) -> Elsewhere | None:
+        """Return the replica that must respond, and checks the whole request again; None if it is this one. Raises
+        Refused, ReplicaGone, StoreUnavailable."""
+        rule, signed_in = line.rule, line.signed_in
+        if rule is None or signed_in is None or not rule.runs_at_home:
+            if hop_of(scope) is not None:  # Nothing else is ever forwarded.
+                raise Refused(NOT_FOUND)
+            return None
+        if self._replicas is None:
+            return None
+        return await self._replicas.elsewhere(signed_in.user.id, scope)
 
     def _body(
         self,

@@ -41,6 +41,12 @@ class OutgoingResponse:
         else:
             await self._begin(message)
 
+    async def pass_on(self, message: Message) -> None:
+        """Send a message of a response that another replica has completed."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
     async def finish(self) -> None:
         """Send a 500 that was held back, because nothing was raised."""
         held, self._held = self._held, None

@@ -124,6 +124,7 @@ async def emptied(engine: AsyncEngine, another: AsyncEngine) -> Storage:
         await connection.execute(text("DELETE FROM users"))
         await connection.execute(text("DELETE FROM spent_logout_tokens"))
         await connection.execute(text("DELETE FROM attempts"))
+        await connection.execute(text("DELETE FROM replicas"))
 
     async def forget_sizes(user: User) -> None:
         async with engine.execution_options(**{WRITING: True}).begin() as connection:

@@ -5,6 +5,7 @@ from adapters.memory.repositories.files import MemoryFiles
 from adapters.memory.repositories.identities import MemoryIdentities
 from adapters.memory.repositories.known_devices import MemoryKnownDevices
 from adapters.memory.repositories.provider_tokens import MemoryProviderTokens
+from adapters.memory.repositories.replicas import MemoryReplicas
 from adapters.memory.repositories.sessions import MemorySessions
 from adapters.memory.repositories.state import (
     MemoryAccountState,
@@ -21,6 +22,7 @@ __all__ = [
     "MemoryIdentities",
     "MemoryKnownDevices",
     "MemoryProviderTokens",
+    "MemoryReplicas",
     "MemorySessionData",
     "MemorySessions",
     "MemoryTokenData",

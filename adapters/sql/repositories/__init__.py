@@ -6,6 +6,7 @@ from adapters.sql.repositories.files import SqlFiles
 from adapters.sql.repositories.identities import SqlIdentities
 from adapters.sql.repositories.known_devices import SqlKnownDevices
 from adapters.sql.repositories.provider_tokens import SqlProviderTokens
+from adapters.sql.repositories.replicas import SqlReplicas
 from adapters.sql.repositories.sessions import SqlSessions
 from adapters.sql.repositories.state import SqlAccountState, SqlSessionData, SqlTokenData
 from adapters.sql.repositories.users import SqlUsers
@@ -17,6 +18,7 @@ __all__ = [
     "SqlIdentities",
     "SqlKnownDevices",
     "SqlProviderTokens",
+    "SqlReplicas",
     "SqlSessionData",
     "SqlSessions",
     "SqlTokenData",

@@ -8,7 +8,7 @@ import structlog
 from gradio.block_function import BlockFunction
 from starlette.requests import Request
 
-from domain.errors import DiskFull, DomainError, FileGone, StoreUnavailable
+from domain.errors import DiskFull, DomainError, FileGone, ReplicaGone, StoreUnavailable
 from entrypoints.access import REQUEST_ID
 from entrypoints.ui.calls.batches import must_have_all
 from entrypoints.ui.calls.errors import EVENT_STATUS, as_popup
@@ -64,7 +64,7 @@ def _names_of_frames(error: Exception) -> set[str]:
 
 
 def _status(error: Exception) -> int:
-    if isinstance(error, StoreUnavailable | FileGone):
+    if isinstance(error, StoreUnavailable | FileGone | ReplicaGone):
         return 503
     if isinstance(error, DiskFull):
         return 507

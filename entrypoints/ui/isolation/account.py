@@ -234,6 +234,11 @@ class Account:
         self._count_events()
         return bool(self._tabs_with_events())
 
+    def is_in_use(self) -> bool:
+        """Return whether events wait or run, or streams are open."""
+        self._count_events()
+        return bool(self._busy_tabs())
+
     def is_empty(self, now: float) -> bool:
         """Return whether nothing is left to count."""
         self._forget_uploads(now)

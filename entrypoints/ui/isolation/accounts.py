@@ -96,6 +96,16 @@ class Accounts:
         """Return whether events of any account wait or run."""
         return any(account.has_events() for account in self._accounts.values())
 
+    def has_events(self, user_id: UserId) -> bool:
+        """Return whether events of the account wait or run."""
+        account = self._accounts.get(user_id)
+        return account is not None and account.has_events()
+
+    def is_in_use(self, user_id: UserId) -> bool:
+        """Return whether the account has events, or a page open."""
+        account = self._accounts.get(user_id)
+        return account is not None and account.is_in_use()
+
     def sessions(self) -> Collection[SessionId]:
         return tuple(self._users)
 

@@ -1,0 +1,107 @@
+"""The other replicas, as the gate sees them."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from application.settings import Settings, SettingsInvalid
+from application.use_cases import UseCases
+from domain.errors import ReplicaGone
+from domain.model.replica import Replica, ReplicaId
+from domain.model.user import UserId
+from entrypoints.replicas.between import BetweenReplicas
+from entrypoints.replicas.forwarding import Forwarding
+from entrypoints.replicas.homes import Homes, Peer
+from entrypoints.replicas.hops import HOP, Codec, Hop, Hops
+from entrypoints.replicas.listener import CannotListen, bound, listening, url_of
+
+
+class Replicas:
+    def __init__(self, *, url: str, homes: Homes, hops: Hops) -> None:
+        """`url` is the setting REPLICA_URL."""
+        self._url = url
+        self._hops = hops
+        self._forwarding: Forwarding | None = None
+        self.homes = homes
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        use_cases: UseCases,
+        *,
+        new_id: Callable[[], Any],
+        new_secret: Callable[[], str],
+        codec: Codec,
+        now: Callable[[], datetime],
+        has_events: Callable[[UserId], bool],
+        is_in_use: Callable[[UserId], bool],
+    ) -> Self | None:
+        """Return None for a service without REPLICA_URL."""
+        url = settings.replica_url
+        if url is None:
+            return None
+        this = Replica(id=ReplicaId(new_id()), url=url)
+        homes = Homes(this, use_cases, has_events=has_events, is_in_use=is_in_use)
+        hops = Hops(codec=codec, now=now, new_secret=new_secret, this=this.id)
+        return cls(url=url, homes=homes, hops=hops)
+
+    @asynccontextmanager
+    async def running(self, gate: ASGIApp) -> AsyncIterator[None]:
+        """Listen for the other replicas, and be one of them, until the block ends. Raises SettingsInvalid."""
+        try:
+            listener = bound(self._url)
+        except CannotListen as error:
+            raise SettingsInvalid([f"GRADIOAPP_REPLICA_URL: cannot listen at {error}"]) from error
+        self.homes.listens_at(url_of(self._url, listener))
+        async with AsyncExitStack() as ending:
+            self._forwarding = await ending.enter_async_context(Forwarding.opened(self._hops))
+            ending.callback(self._end_forwarding)
+            between = BetweenReplicas(gate=gate, hops=self._hops)
+            await ending.enter_async_context(listening(between, listener))
+            ending.push_async_callback(self.homes.leave)
+            yield
+
+    def _end_forwarding(self) -> None:
+        self._forwarding = None
+
+    async def elsewhere(self, user_id: UserId, scope: Scope) -> "Elsewhere | None":
+        """Return the replica that must respond to a request of the account; None if this one does. Raises ReplicaGone,
+        StoreUnavailable."""
+        if hop_of(scope) is not None:
+            await self.homes.must_be_here(user_id)
+            return None
+        peer = await self.homes.elsewhere(user_id)
+        if peer is None:
+            return None
+        if self._forwarding is None:  # This process is about to end.
+            raise ReplicaGone
+        return Elsewhere(peer=peer, forwarding=self._forwarding)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """Another replica, which responds to a request."""
+
+    peer: Peer
+    forwarding: Forwarding
+
+    @property
+    def name(self) -> str:
+        return str(self.peer.replica.id)
+
+    async def respond(
+        self, request_id: str, scope: Scope, receive: Receive, send: Send, *, has_body: bool
+    ) -> None:
+        """Send the request as it was received, and the response as it comes. Raises what Forwarding raises."""
+        await self.forwarding.send(self.peer, request_id, scope, receive, send, has_body=has_body)
+
+
+def hop_of(scope: Scope) -> Hop | None:
+    """Return how a request came from another replica; None for a request of a client."""
+    hop: Hop | None = scope.get("state", {}).get(HOP)
+    return hop
