@@ -5,17 +5,35 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from tests.nginx import free_port
+from tests.nginx import free_port, nginx_of
 from tests.processes import Process
 from tests.servers import session_of
 
 JOHN: Final = "john@test.com"
+_BALANCER: Final = """
+worker_processes 1;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off;
+  upstream replicas {{ {servers} }}
+  server {{
+    listen 127.0.0.1:{port};
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    {location}
+  }}
+}}
+"""
 KEY: Final = "Zk3vQ9xT7pLw2RbN8mYc5HdF1sJg6KuE"
 
 
@@ -25,19 +43,61 @@ def replicas(
 ) -> Iterator[Sequence[str]]:
     """Serve the app by several processes, each with its own data folder. Yield their addresses."""
     (folder / "app.py").write_text(app)
+    with started(number, database, folder, "--app", "app.py", **settings) as running:
+        yield [replica.origin for replica in running]
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    origin: str
+    process: Process
+
+
+@contextmanager
+def started(
+    number: int, database: str, folder: Path, *options: str, **settings: Any
+) -> Iterator[Sequence[Replica]]:
+    """Start processes with these options of `gradioapp serve`."""
     with ExitStack() as ending:
-        origins = []
+        running = []
         for each in range(number):
             port = str(free_port())
             process = Process(
-                "entrypoints", "serve", "--port", port, "--sample-users", "--app", "app.py",
-                folder=folder, DATABASE_URL=database, SECRET_KEY=KEY, DATA_DIR=f"data{each}",
-                **settings,
+                "entrypoints", "serve", "--port", port, "--sample-users", *options,
+                folder=folder, **{
+                    "DATABASE_URL": database, "SECRET_KEY": KEY, "DATA_DIR": f"data{each}", **settings
+                },
             )  # fmt: skip
             ending.callback(process.end)
             process.hears("Serving at")
-            origins.append(f"http://127.0.0.1:{port}")
-        yield origins
+            running.append(Replica(f"http://127.0.0.1:{port}", process))
+        yield running
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    origin: str
+    """The address of the balancer."""
+    replicas: Sequence[Replica]
+
+
+@contextmanager
+def round_robin(number: int, database: str, folder: Path, *options: str) -> Iterator[Site]:
+    """Start replicas behind an nginx that sends each request to the next one, whoever it comes from."""
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    settings = {
+        "REPLICA_URL": "http://127.0.0.1:0",
+        "PUBLIC_URL": origin,
+        "TRUSTED_PROXIES": "127.0.0.1",
+        "DATA_DIR": "gradioapp-data",
+    }
+    with started(number, database, folder, *options, **settings) as running:
+        servers = " ".join(f"server {urlsplit(replica.origin).netloc};" for replica in running)
+        location = "location / { proxy_pass http://replicas; proxy_request_buffering off; client_max_body_size 0; }"
+        configuration = _BALANCER.format(servers=servers, port=port, location=location)
+        with nginx_of(folder, port, configuration):
+            yield Site(origin, running)
 
 
 class Visitor:

@@ -50,15 +50,18 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("apps")
-    files = sorted([*APPS.glob("*.py"), *APPS.glob("*/app.py")])
-    named = [part for file in files for part in ("--app", str(file))]
-    command = ("entrypoints", "serve", "--port", "0", "--sample-users", *named)
+    command = ("entrypoints", "serve", "--port", "0", "--sample-users", *named_apps())
     process = Process(*command, folder=folder)
     try:
         origin = process.hears(r"http://127\.0\.0\.1:\d+").group(0)
         yield Served(origin, session_of(origin, "john@test.com"), writes_inputs(folder))
     finally:
         process.end()
+
+
+def named_apps() -> list[str]:
+    files = sorted([*APPS.glob("*.py"), *APPS.glob("*/app.py")])
+    return [part for file in files for part in ("--app", str(file))]
 
 
 def writes_inputs(folder: Path) -> Path:
@@ -262,6 +265,10 @@ def test_every_app_has_a_test_with_the_client_and_in_the_browser() -> None:
 @pytest.mark.server
 @pytest.mark.parametrize("app", BY_CLIENT)
 def test_an_app_works_with_gradios_own_client(app: str, served: Served, tmp_path: Path) -> None:
+    works_by_client(app, served, tmp_path)
+
+
+def works_by_client(app: str, served: Served, tmp_path: Path) -> None:
     client = Client(
         served.address(app),
         headers={"cookie": f"gradioapp-session={served.token}", "origin": served.origin},
@@ -559,6 +566,10 @@ IN_BROWSER: Final[dict[str, Callable[[Page, Served], None]]] = {
 def test_an_app_works_in_the_browser_without_console_errors(
     app: str, served: Served, new_browser: NewBrowser
 ) -> None:
+    works_in_browser(app, served, new_browser)
+
+
+def works_in_browser(app: str, served: Served, new_browser: NewBrowser) -> None:
     context = new_browser()
     context.add_cookies(
         [{"name": "gradioapp-session", "value": served.token, "url": served.origin}]
