@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from application.use_cases import UseCases
+from application.use_cases import Beat, FindHome, LeaveReplicas, ReleaseHomes
 from domain.errors import ReplicaGone, StoreUnavailable
 from domain.model.replica import Replica, ReplicaId
 from domain.model.user import UserId
@@ -38,8 +38,11 @@ class Homes:
     def __init__(
         self,
         this: Replica,
-        use_cases: UseCases,
         *,
+        beat: Beat,
+        find_home: FindHome,
+        release_homes: ReleaseHomes,
+        leave_replicas: LeaveReplicas,
         has_events: Callable[[UserId], bool],
         is_in_use: Callable[[UserId], bool],
         now: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
@@ -47,7 +50,10 @@ class Homes:
         """`has_events` tells whether events of the account wait or run here, `is_in_use` also whether it has a page open.
         `now` returns seconds of a monotonic clock."""
         self._this = this
-        self._store = use_cases
+        self._beat = beat
+        self._find_home = find_home
+        self._release_homes = release_homes
+        self._leave_replicas = leave_replicas
         self._has_events = has_events
         self._is_in_use = is_in_use
         self._now = now
@@ -89,7 +95,7 @@ class Homes:
     async def beat(self) -> None:
         """Show that this replica runs, and learn which others do. Raises StoreUnavailable."""
         self._beaten_at = self._now()
-        beaten = await self._store.beat(self._this)
+        beaten = await self._beat(self._this)
         if beaten.is_new:
             self._here.clear()
         running = {each.id: each for each in beaten.others}
@@ -125,16 +131,13 @@ class Homes:
         """Tell the others that this replica ends."""
         self._here.clear()
         try:
-            await self._store.leave_replicas(self.this)
+            await self._leave_replicas(self.this)
         except StoreUnavailable:
             log.warning("the other replicas will notice in some seconds that this one has ended")
 
-    def peers(self) -> Collection[Peer]:
-        return tuple(self._peers.values())
-
     async def _find(self, user_id: UserId) -> Peer | None:
         async with self._moving:
-            home = await self._store.find_home(user_id, otherwise=self._next_home(user_id))
+            home = await self._find_home(user_id, otherwise=self._next_home(user_id))
             if home == self.this:
                 self._here[user_id] = self._now()
                 return None
@@ -158,7 +161,7 @@ class Homes:
         async with self._moving:
             for user_id in user_ids:
                 self._here.pop(user_id, None)
-            await self._store.release_homes(user_ids, of=self.this)
+            await self._release_homes(user_ids, of=self.this)
 
     async def _notice_standstill(self) -> None:
         """A process that stood still may have lost its accounts meanwhile."""

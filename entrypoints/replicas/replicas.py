@@ -46,13 +46,22 @@ class Replicas:
         if url is None:
             return None
         this = Replica(id=ReplicaId(new_id()), url=url)
-        homes = Homes(this, use_cases, has_events=has_events, is_in_use=is_in_use)
+        homes = Homes(
+            this,
+            beat=use_cases.beat,
+            find_home=use_cases.find_home,
+            release_homes=use_cases.release_homes,
+            leave_replicas=use_cases.leave_replicas,
+            has_events=has_events,
+            is_in_use=is_in_use,
+        )
         hops = Hops(codec=codec, now=now, new_secret=new_secret, this=this.id)
         return cls(url=url, homes=homes, hops=hops)
 
     @asynccontextmanager
     async def running(self, gate: ASGIApp) -> AsyncIterator[None]:
-        """Listen for the other replicas, and be one of them, until the block ends. Raises SettingsInvalid."""
+        """Listen for the other replicas, and be one of them, until the block ends. Raises SettingsInvalid,
+        StoreUnavailable."""
         try:
             listener = bound(self._url)
         except CannotListen as error:
@@ -63,6 +72,7 @@ class Replicas:
             ending.callback(self._end_forwarding)
             between = BetweenReplicas(gate=gate, hops=self._hops)
             await ending.enter_async_context(listening(between, listener))
+            await self.homes.beat()
             ending.push_async_callback(self.homes.leave)
             yield
 

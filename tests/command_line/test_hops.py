@@ -1,0 +1,191 @@
+"""The address for replicas answers signed requests only, and gives nobody more than the public address does."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import pytest
+
+from adapters.security.signed_tokens import JwtCodec
+from adapters.system.clock import SystemClock
+from adapters.system.ids import RandomIds
+from domain.model.replica import Replica, ReplicaId
+from entrypoints.replicas.hops import HEADER, Hops
+from tests.replicas import JOHN, KEY, started
+from tests.servers import FreshDatabase, run_apart, session_of
+
+pytestmark = pytest.mark.server
+
+APP: Final = """
+import gradio as gr
+
+with gr.Blocks(title="Kept") as demo:
+    text = gr.Textbox()
+    gr.Button().click(lambda text: text, text, text, api_name="echo")
+"""
+EVENT: Final = "/gradio/kept/gradio_api/run/echo"
+BODY: Final = {"data": ["hello"]}
+
+
+class Between:
+    """What a program could try that reaches the address for replicas."""
+
+    def __init__(self, public: str, replicas: Sequence[Replica]) -> None:
+        self.public = public
+        self.home, self.other = replicas
+        self.session = session_of(public, JOHN)
+
+    def signature(
+        self,
+        path: str = EVENT,
+        *,
+        method: str = "POST",
+        to: ReplicaId | None = None,
+        peer: str = "127.0.0.1",
+        key: str = KEY,
+    ) -> str:
+        clock = SystemClock()
+        hops = Hops(
+            codec=JwtCodec([key], clock),
+            now=clock.now,
+            new_secret=RandomIds().new_secret,
+            this=self.other.id,
+        )
+        parts = urlsplit(path)
+        scope = {
+            "method": method,
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
+            "client": (peer, 1),
+            "scheme": "http",
+        }
+        return hops.sign(scope, "an-id", to=to or self.home.id)
+
+    def sends(
+        self,
+        signature: str | None,
+        path: str = EVENT,
+        *,
+        method: str = "POST",
+        at: str | None = None,
+        session: str | None = None,
+        **headers: str,
+    ) -> httpx.Response:
+        cookie = f"gradioapp-session={self.session if session is None else session}"
+        sent = {
+            "host": urlsplit(self.public).netloc,
+            "origin": self.public,
+            "cookie": cookie,
+            **headers,
+        }
+        if signature is not None:
+            sent[HEADER.decode()] = signature
+        body: Any = BODY if method == "POST" else None
+        url = f"{at or self.home.url}{path}"
+        return httpx.request(method, url, headers=sent, json=body, timeout=20)
+
+
+def replicas_in(database: str) -> list[Replica]:
+    found: list[Any] = []
+
+    async def read() -> None:
+        connection = await asyncpg.connect(database.replace("+asyncpg", ""))
+        try:
+            found.extend(await connection.fetch("SELECT id, url FROM replicas"))
+        finally:
+            await connection.close()
+
+    run_apart(read())
+    return [Replica(id=ReplicaId(row["id"]), url=row["url"]) for row in found]
+
+
+@pytest.fixture(scope="module")
+def between(
+    tmp_path_factory: pytest.TempPathFactory, fresh_postgres: FreshDatabase
+) -> Iterator[Between]:
+    folder: Path = tmp_path_factory.mktemp("replicas")
+    (folder / "app.py").write_text(APP)
+    database = fresh_postgres()
+    options = ("--app", "app.py")
+    settings = {"REPLICA_URL": "http://127.0.0.1:0"}
+    with started(1, database, folder, *options, **settings) as [home]:
+        [first] = replicas_in(database)
+        with started(1, database, folder, *options, **settings, DATA_DIR="data9"):
+            second = next(each for each in replicas_in(database) if each.id != first.id)
+            tried = Between(home.origin, [first, second])
+            # The account's first event makes the first replica its home.
+            assert tried.sends(None, at=home.origin).status_code == 200
+            yield tried
+
+
+def test_a_signed_request_of_a_session_is_answered_at_the_home(between: Between) -> None:
+    answer = between.sends(between.signature())
+
+    assert (answer.status_code, answer.json()["data"]) == (200, ["hello"])
+    assert answer.headers["x-request-id"] == "an-id"
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/login", "/metrics", EVENT])
+def test_nothing_is_answered_without_a_signature(between: Between, path: str) -> None:
+    answer = between.sends(None, path, method="GET")
+
+    assert (answer.status_code, answer.text) == (404, "Not found")
+
+
+def test_a_signature_counts_once(between: Between) -> None:
+    signature = between.signature()
+
+    assert between.sends(signature).status_code == 200
+    assert between.sends(signature).status_code == 404
+
+
+def test_a_signature_counts_for_its_request_its_replica_and_our_key(between: Between) -> None:
+    refused = [
+        between.sends(between.signature(), f"{EVENT}?a=1"),
+        between.sends(between.signature(method="GET")),
+        between.sends(between.signature(to=between.other.id)),
+        between.sends(between.signature(key="another key of exactly 32 bytes!")),
+        between.sends(between.signature(), at=between.other.url),
+    ]
+
+    assert [answer.status_code for answer in refused] == [404] * 5
+
+
+@pytest.mark.parametrize("session", ["", "no.such.token"])
+def test_a_signature_is_no_session(between: Between, session: str) -> None:
+    assert between.sends(between.signature(), session=session).status_code == 401
+
+
+def test_a_signature_does_not_make_a_request_of_another_site_ours(between: Between) -> None:
+    answer = between.sends(between.signature(), origin="https://evil.example.org")
+
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/metrics", "/api/v1/me", "/gradio/", "/gradio/kept/"]
+)
+def test_only_what_needs_gradios_memory_is_answered(between: Between, path: str) -> None:
+    answer = between.sends(between.signature(path, method="GET"), path, method="GET")
+
+    assert answer.status_code == 404
+
+
+def test_a_request_makes_one_hop_only(between: Between) -> None:
+    to_other = between.signature(to=between.other.id)
+
+    answer = between.sends(to_other, at=between.other.url)
+
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "urn:gradioapp:problem:replica-gone"
+
+
+def test_the_public_address_ignores_signatures(between: Between) -> None:
+    forged = between.signature("/api/v1/me", method="GET", peer="10.9.8.7")
+    answer = between.sends(forged, "/api/v1/me", method="GET", at=between.public)
+
+    assert answer.status_code == 200
+    assert answer.headers["x-request-id"] != "an-id"
