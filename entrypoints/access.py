@@ -74,10 +74,18 @@ class Access:
     """The sources of the sites that may show an error page of this address in a frame: those that may show the app."""
     runs_at_home: bool = False
     """True if the response needs what the account's home has in memory: see `entrypoints/replicas`."""
+    runs_at_home_with: bytes = b""
+    """The field of a query with which it does, where it does not otherwise. Empty if there is none."""
     found: Any = field(default=None, compare=False)
     """The row for the address, which the gate stores in the scope's `state` under FOUND."""
     refusal: Mapping[str, Any] = field(default_factory=dict)
     """Members to add to the problem document of a 401, for a front end that looks for them."""
+
+
+def needs_home(rule: Access, query: bytes) -> bool:
+    """Return whether the response to a request with this query needs what the account's home has in memory."""
+    field_of_home = rule.runs_at_home_with
+    return rule.runs_at_home or (bool(field_of_home) and field_of_home in query)
 
 
 class AccessRule(Protocol):

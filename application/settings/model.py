@@ -30,6 +30,7 @@ from application.settings.proxy_identity import ProxyIdentitySettings
 from domain.model.identity import Providers
 from domain.model.session import SessionPolicy
 
+_EVERYBODY: Final = {"0.0.0.0", "::"}  # noqa: S104 -- Refused: nobody can be reached at these.
 _REDIS: Final = re.compile(r"rediss?://[^\s/]+(/\d*)?(\?\S*)?|unix://\S+")
 _SQLITE: Final = re.compile(
     r"(?P<scheme>sqlite(\+\w+)?:///)(?P<path>(?!/|:|file:)[^?]+)(?P<options>\?.*)?"
@@ -133,13 +134,9 @@ class Settings(ProxyIdentitySettings):
             return None
         parts = urlsplit(value.rstrip("/"))
         has_more = parts.path or parts.query or parts.fragment or parts.username
+        names_one = parts.scheme == "http" and parts.hostname not in {None, *_EVERYBODY}
         with suppress(ValueError):  # The port is no number.
-            if (
-                parts.scheme == "http"
-                and parts.hostname
-                and parts.port is not None
-                and not has_more
-            ):
+            if names_one and parts.port is not None and not has_more:
                 return value.rstrip("/")
         raise ValueError("must be http://host:port, where the other replicas reach this one")
 

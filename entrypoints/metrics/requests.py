@@ -41,6 +41,17 @@ class RequestMetrics:
             registry=registry,
         )
 
+        self._forwarded = Counter(
+            "gradioapp_forwarded_requests",
+            "Requests that this process has sent on to the home of their account, by status.",
+            ("status",),
+            registry=registry,
+        )
+
+    def count_forwarded(self, status: int) -> None:
+        """Count a request that another replica has answered, or should have."""
+        self._forwarded.labels(status).inc()
+
     def count(self, route: Route, *, method: str, status: int, seconds: float) -> None:
         """Count a request that has ended. `method` must be one of a fixed list."""
         self._requests.labels(route.template, route.app, method, status).inc()

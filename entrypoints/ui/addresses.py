@@ -26,6 +26,8 @@ _OPTIONAL: Final = re.compile(r"\([^()]*\)\?")
 _INNERMOST: Final = re.compile(r"\((\?P<(?P<name>\w+)>)?(?P<inside>[^()]*)\)")
 """A group of a pattern without groups in it."""
 _ESCAPED: Final = re.compile(r"\\(.)")
+LINK_FIELD: Final = b"deep_link"
+"""Gradio's field for the name of a saved link, in the query of a page."""
 RELOADS_THE_TAB: Final = {"error": "Connection errored out. "}
 """Gradio's front end looks for exactly this text; it then polls `app_id` and reloads the page."""
 
@@ -46,12 +48,14 @@ class Kind:
     is_for_programs: bool = False
     runs_at_home: bool = False
     """True if the response needs tabs, events or files of the process that is the account's home."""
+    opens_links: bool = False
+    """True if the query may name a link that the account's home has saved."""
 
 
 OPEN: Final = Kind(is_open=True)
 ASSET: Final = Kind(is_open=True, serves="code")
-PAGE: Final = Kind(is_activity=True, serves="code", is_page=True)
-DESCRIPTION: Final = Kind(is_activity=True)
+PAGE: Final = Kind(is_activity=True, serves="code", is_page=True, opens_links=True)
+DESCRIPTION: Final = Kind(is_activity=True, opens_links=True)
 LINK: Final = Kind(is_activity=True, runs_at_home=True)
 THEME: Final = Kind(serves="code")
 SCRIPT: Final = Kind(serves="code")
@@ -95,6 +99,7 @@ class Rules:
             framers=self.framers,
             refusal=RELOADS_THE_TAB if kind is EVENT else {},
             runs_at_home=kind.runs_at_home,
+            runs_at_home_with=LINK_FIELD if kind.opens_links else b"",
         )
 
     def no_access(self, method: str) -> Access:

@@ -30,6 +30,7 @@ from entrypoints.ui.calls.events import AsCaller, Calls
 from entrypoints.ui.calls.kept_values import State
 from entrypoints.ui.calls.steps import Step, unwrap_events, wrap_events
 from entrypoints.ui.delivery.api_description import ApiDescription
+from entrypoints.ui.delivery.app_id import app_id_of
 from entrypoints.ui.delivery.browser_storage import BrowserStates
 from entrypoints.ui.delivery.custom_components import CustomComponents
 from entrypoints.ui.delivery.document import Documents
@@ -136,6 +137,8 @@ def mount(
     home, *others = pages
     others.sort(key=lambda page: page.order)
     paths = [settings.ui_path, *paths_of(others, settings)]
+    if settings.replica_url is not None:
+        home.demo.app_id = app_id_of(page.demo for page in (home, *others))
     for page in pages:
         # One number for all pages, because strangers can read it, even at addresses without a page.
         page.demo.app_id = home.demo.app_id

@@ -40,6 +40,8 @@ class Counting:
 
     def count(self, line: RequestLog, status: int | None) -> None:
         """Count a request that has ended. `status` is None if the client has left before the response."""
+        if line.is_forwarded:
+            self._metrics.count_forwarded(status or GONE)
         self._metrics.count(
             self._route(line),
             method=line.method if line.method in METHODS else _OTHER,

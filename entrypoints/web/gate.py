@@ -22,6 +22,7 @@ from entrypoints.access import (
     SIGNED_IN,
     Access,
     AccessRule,
+    needs_home,
     origin_of,
 )
 from entrypoints.base_path import BasePath
@@ -124,6 +125,7 @@ class Gate:
                 if elsewhere is None:
                     await self._inner(inner_scope, passed_on, response.send)
                 else:
+                    line.is_forwarded = True
                     line.notes["forwarded_to"] = elsewhere.name
                     await elsewhere.respond(
                         request_id, received, passed_on, response.pass_on, has_body=body is not None
@@ -227,7 +229,7 @@ class Gate:
         """Return the replica that must respond, and checks the whole request again; None if it is this one. Raises
         Refused, ReplicaGone, StoreUnavailable."""
         rule, signed_in = line.rule, line.signed_in
-        if rule is None or signed_in is None or not rule.runs_at_home:
+        if rule is None or signed_in is None or not needs_home(rule, scope["query_string"]):
             if hop_of(scope) is not None:  # Nothing else is ever forwarded.
                 raise Refused(NOT_FOUND)
             return None

@@ -150,6 +150,7 @@ class RequestLog:
 
     __slots__ = (
         "address",
+        "is_forwarded",
         "is_quiet",
         "method",
         "notes",
@@ -169,6 +170,8 @@ class RequestLog:
         self.rule: Access | None = None
         """None until the gate has found it."""
         self.is_quiet = False
+        self.is_forwarded = False
+        """True if another replica had to respond."""
         self.notes: MutableMapping[str, Any] = {}
         self.started = perf_counter()
 

@@ -153,6 +153,36 @@ def test_the_name_of_an_app_may_contain_a_comma_in_a_json_list(folder: Path) -> 
     assert load(env_file=None, apps="[a].py, c.py").apps == ("[a].py", "c.py")
 
 
+@pytest.mark.parametrize("url", ["http://10.0.0.7:8090", "http://[fd00::7]:0/"])
+def test_replicas_may_listen_at_any_host_and_port(url: str) -> None:
+    settings = load(env_file=None, replica_url=url, database_url="postgresql://host/name")
+
+    assert settings.replica_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "10.0.0.7:8090",
+        "https://10.0.0.7:8090",
+        "http://10.0.0.7",
+        "http://10.0.0.7:port",
+        "http://0.0.0.0:8090",
+        "http://[::]:8090",
+        "http://10.0.0.7:8090/path",
+        "http://ada@10.0.0.7:8090",
+    ],
+)
+def test_another_address_for_replicas_is_refused(url: str) -> None:
+    with pytest.raises(SettingsInvalid, match="http://host:port"):
+        load(env_file=None, replica_url=url, database_url="postgresql://host/name")
+
+
+def test_replicas_on_sqlite_are_refused() -> None:
+    with pytest.raises(SettingsInvalid, match="SQLite serves one process"):
+        load(env_file=None, replica_url="http://10.0.0.7:8090")
+
+
 @pytest.mark.parametrize(
     "url", ["redis://host/3", "rediss://ada:se%40cret@host:6380", "unix:///run/redis.sock"]
 )

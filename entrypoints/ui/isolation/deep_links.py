@@ -26,6 +26,7 @@ from starlette.responses import JSONResponse
 from domain.model.caller import SignedIn
 from domain.model.file import UPLOADS, FileKey, file_key
 from domain.model.user import UserId
+from entrypoints.ui.addresses import LINK_FIELD
 from entrypoints.ui.files.app_files import AppFiles
 from entrypoints.ui.files.cache_folder import DEEP_LINKS
 from entrypoints.ui.files.named_files import may_be_kept
@@ -38,8 +39,7 @@ from entrypoints.ui.limits import LINK, NAMED_FILES
 from entrypoints.ui.wire.exchange import Exchange
 from entrypoints.ui.wire.json_bodies import paths_in
 
-_FIELD: Final = "deep_link"
-"""Gradio's field for the name of a link, in the query of a page."""
+_FIELD: Final = LINK_FIELD.decode()
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _NOT_YOURS: Final = (
     "This link is not yours, or it has ended. A link opens only for the account that has made it, "
