@@ -112,6 +112,7 @@ REPLACED: Final = (
     gradio_files.TABLES,
     gradio_files.LABELS,
     gradio_files.FETCHING,
+    gradio_files.PUBLIC,
     gradio_files.SOUNDS,
     gradio_files.VIDEOS,
     gradio_files.PICTURES,

@@ -120,17 +120,20 @@ class Callers:
         rule: Access,
         scope: Scope,
         headers: Mapping[bytes, str],
+        line: RequestLog,
         *,
         is_activity: bool,
     ) -> Callable[[], Awaitable[None]]:
-        """Return a function that checks the caller again while the body arrives: a body that is held back must not
-        outlive its session. The function raises RefusedLate."""
+        """Return a function that checks the caller again while the body arrives: a body that is held back must outlive
+        neither its session nor the roles that the address needs. The function raises RefusedLate."""
 
         async def check() -> None:
             # If the store is unavailable, the session was live a second ago, and is checked again in a second.
             with suppress(StoreUnavailable):
                 try:
-                    await recognise(activity=is_activity)
+                    must_have_a_role(await recognise(activity=is_activity), rule, line)
+                except Refused as refused:
+                    raise RefusedLate(refused.problem) from None
                 except AccessTokenEnded as error:
                     raise RefusedLate(problem_of(error)) from error
                 except (SessionEnded, *_REFUSALS) as error:

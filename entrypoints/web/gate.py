@@ -217,7 +217,7 @@ class Gate:
         }
         check = callers.check_of_body(
             # Uploads may take longer than the idle timeout.
-            recognise, rule, scope, headers, is_activity=is_activity and rule.goes_to_disk
+            recognise, rule, scope, headers, line, is_activity=is_activity and rule.goes_to_disk
         )  # fmt: skip
         body = self._body(receive, rule, signed_in, check) if may_have_body else None
         return {**scope, **changed}, body

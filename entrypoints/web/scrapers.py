@@ -12,7 +12,12 @@ from entrypoints.web.bearer import bearer_in
 from entrypoints.web.hosts import is_loopback_host
 from entrypoints.web.proxies import is_loopback
 
-_FORWARDING: Final = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip"})
+_FORWARDING: Final = frozenset(
+    {
+        *("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip"),
+        *("x-cluster-client-ip", "cf-connecting-ip", "fastly-client-ip"),
+    }
+)
 
 
 def came_by_proxy(scope: Scope) -> bool:

@@ -1,6 +1,7 @@
 """`gr.Cache` and `gr.cache` show no user the outputs of another one, unless their author wants it."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,8 @@ import pytest
 from application.settings import load
 from entrypoints.ui import Page, PageRefused, load_pages, must_be_servable
 from gradioapp import requires
-from tests.ui.conftest import Mounts, completed
+from tests.ui.attacks import API
+from tests.ui.conftest import Browser, Mounts, completed
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 
@@ -224,3 +226,65 @@ async def test_a_decorated_helper_of_a_loaded_file_is_refused_to_callers_without
 
     assert await ada.gets("fn", "a") == "secret of a"
     assert not completed(await bob.runs("fn", "a"))["success"]
+
+
+async def test_without_a_tab_a_cache_of_each_session_is_not_shared(mounted: Mounts) -> None:
+    @gr.cache(per_session=True)  # type: ignore[untyped-decorator]
+    def decorated(text: str) -> str:
+        calls.append(text)
+        return f"call {len(calls)}"
+
+    calls: list[str] = []
+    with gr.Blocks() as demo:
+        text, out = gr.Textbox(), gr.Textbox()
+        gr.Button().click(plain, text, out, api_name="plain")
+        gr.Button().click(decorated, text, out, api_name="decorated")
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(ADA), await house.signed_in(BOB)
+
+    async def run(browser: Browser, name: str) -> str:
+        answer = await browser.http.post(f"{API}/run/{name}", json={"data": ["of a"]})
+        return str(answer.json()["data"][0])
+
+    assert [await run(who, "plain") for who in (ada, bob, ada)] == ["None", "None", "of a"]
+    assert [await run(who, "decorated") for who in (ada, bob, ada)] == [
+        "call 1",
+        "call 2",
+        "call 1",
+    ]
+
+
+async def test_a_server_function_shares_no_cache_of_each_session(mounted: Mounts) -> None:
+    cache = gr.Cache(per_session=True)
+
+    def fn(data: list[str]) -> str:
+        return plain(data[0], cache)
+
+    with gr.Blocks() as demo:
+        html = gr.HTML("", server_functions=[fn])
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(ADA), await house.signed_in(BOB)
+
+    async def asks(browser: Browser) -> Any:
+        body = {"component_id": html._id, "fn_name": "fn", "data": ["x"], "session_hash": "tab"}
+        return (await browser.http.post(f"{API}/component_server", json=body)).json()
+
+    assert [await asks(who) for who in (ada, bob, ada)] == ["None", "None", "x"]
+
+
+async def test_a_thread_of_the_function_finds_nothing_in_a_cache_of_each_session(
+    mounted: Mounts,
+) -> None:
+    cache = gr.Cache(per_session=True)
+
+    def fn(text: str) -> str:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(plain, text, cache).result()
+
+    with gr.Blocks() as demo:
+        text, out = gr.Textbox(), gr.Textbox()
+        gr.Button().click(fn, text, out, api_name="fn")
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(ADA), await house.signed_in(BOB)
+
+    assert [await who.gets("fn", "of a") for who in (ada, bob)] == ["None", "None"]

@@ -1,6 +1,8 @@
 """A function that a component's own script calls knows its caller, and its changes are kept."""
 
-from collections.abc import Callable
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import gradio as gr
@@ -8,7 +10,8 @@ import httpx
 import pytest
 
 from domain.model.caller import Caller
-from entrypoints.ui import PageRefused
+from entrypoints.ui import Page, PageRefused
+from entrypoints.web.limits import CHECKED_EVERY
 from gradioapp import State, User, current_session, current_user, injected, visible_to
 from tests.ui.attacks import uploads
 from tests.ui.conftest import GRADIO, Browser, Mounts, completed
@@ -137,3 +140,43 @@ async def test_a_list_of_files_names_them_without_any_path(mounted: Mounts) -> N
 
     assert [answer.status_code for answer in answers] == [200, 400]
     assert reached == [[{"files": [own]}]]
+
+
+@pytest.mark.asvs("8.3.2")
+async def test_a_role_that_was_taken_while_the_body_arrived_is_missed(mounted: Mounts) -> None:
+    ran: list[str] = []
+
+    def fn(data: list[str]) -> str:
+        ran.append(data[0])
+        return data[0]
+
+    demo = an_app(fn)
+    house = await mounted(gr.Blocks(), others=[Page(demo, title="Reports", roles={"analyst"})])
+    await house.has(ADA, "Ada", "analyst")
+    ada = await house.signed_in(ADA)
+    assert ada.session is not None
+    body = {"component_id": number_of(demo), "fn_name": "fn", "data": ["x"], "session_hash": "tab"}
+    taken = asyncio.Event()
+
+    async def held() -> AsyncIterator[bytes]:
+        whole = json.dumps(body).encode()
+        yield whole[:5]
+        await taken.wait()
+        await asyncio.sleep(CHECKED_EVERY + 0.1)
+        yield whole[5:]
+
+    def sends(content: Any) -> Any:
+        return ada.http.post(
+            f"{GRADIO}/reports/gradio_api/component_server",
+            content=content,
+            headers={"content-type": "application/json"},
+        )
+
+    before = await sends(json.dumps(body))
+    sending = asyncio.create_task(sends(held()))
+    await asyncio.sleep(0.1)
+    await house.use_cases.revoke_role(Caller.operator(), ada.session.user_id, "analyst")
+    taken.set()
+
+    assert (before.status_code, (await sending).status_code) == (200, 403)
+    assert ran == ["x"]

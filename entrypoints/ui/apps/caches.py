@@ -2,16 +2,20 @@
 is given out."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, Final
 
 import gradio as gr
 from gradio import caching
 
+from entrypoints.ui.calls.call import call_or_none
 from entrypoints.ui.calls.events import is_batch
 from entrypoints.ui.replacement import Replacement
 from entrypoints.ui.sdk.reach import named_in, reachable
 from entrypoints.ui.sdk.roles import must_have_one_of, roles_of
 from entrypoints.ui.sdk.wrapping import checked_before_each_step
+
+_numbers: Final = count()
 
 
 def caches_of(fn: Any) -> Iterator[Any]:
@@ -32,14 +36,22 @@ def _store_of(cache: Any) -> Any:
     return found if hasattr(found, "_per_session") else None
 
 
-def _not_in_a_batch(find: Callable[[], str | None]) -> Callable[[], str | None]:
-    def session_hash() -> str | None:
+def _of_one_caller(find: Callable[[], str | None]) -> Callable[[], str]:
+    """Return a function that names the owner of what a cache with per_session=True stores: the tab, or the caller's
+    session where Gradio knows no tab. Gradio itself would then use one name for everybody."""
+
+    def session_hash() -> str:
         if is_batch():
             raise RuntimeError(
                 "A cache with per_session=True belongs to one caller, and a batch=True event has several. Make the event "
                 "batch=False, or the cache per_session=False."
             )
-        return find()
+        call = call_or_none()
+        if (
+            call is None
+        ):  # Nobody, or a thread that the function has started: nothing is found again.
+            return f"nobody.{next(_numbers)}"
+        return find() or f"session.{call.signed_in.session.id}"
 
     return session_hash
 
@@ -60,7 +72,7 @@ def _with_roles(wrap: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper_of
 
 
-FINDING: Final = Replacement(owner=caching, name="_get_session_hash", by=_not_in_a_batch)
+FINDING: Final = Replacement(owner=caching, name="_get_session_hash", by=_of_one_caller)
 WRAPPING: Final = Replacement(owner=caching, name="_get_cached_wrapper", by=_with_roles)
 """Otherwise a stored result is given out without a call of the function, which is what checks the roles. Replaced also
 while apps are loaded, for decorators."""

@@ -15,12 +15,14 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import gradio as gr
+import safehttpx  # type: ignore[import-untyped]
 import structlog
 from gradio import processing_utils, utils
 from gradio.blocks import Block
 from gradio.context import LocalContext
+from gradio.exceptions import InvalidPathError
 
-from entrypoints.ui.files import caller_names
+from entrypoints.ui.files import caller_names, public_addresses
 from entrypoints.ui.files.named_files import (
     hands_json_on,
     has_scheme,
@@ -28,7 +30,6 @@ from entrypoints.ui.files.named_files import (
     played,
     read_to_show,
 )
-from entrypoints.ui.files.private_places import SYSTEM
 from entrypoints.ui.files.words import is_special
 from entrypoints.ui.limits import LONGEST_PATH
 from entrypoints.ui.replacement import Replacement
@@ -43,6 +44,17 @@ NOT_AT_YOUR_WORD: Final = (
     "The app's author can allow a folder with allowed_paths."
 )
 
+OUT_OF_REACH: Final = (
+    "The app may show files of its working directory and of the temporary folder only. "
+    "The app's author can allow a folder with allowed_paths."
+)
+
+_OF_LIBRARIES: Final = (
+    *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/sys/"),
+    *("/sys/devices/system/", "/sys/fs/cgroup/"),
+    *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/shm/"),  # noqa: S108 -- Semaphores.
+)
+"""Where libraries look at the machine, for example at its number of cores. Nothing there is about this process."""
 _COMPRESSED: Final = (".gz", ".bz2", ".zip", ".xz", ".zst", ".tar")
 
 log = structlog.get_logger()
@@ -86,6 +98,19 @@ def _must_be_playable(path: str) -> None:
     if not Path(path).is_file():
         raise gr.Error(NOT_TO_SHOW, print_exception=False)
     _must_be_to_show(path, may_be_an_address=False)
+    _must_be_in_reach(path)
+
+
+def _must_be_in_reach(path: str) -> None:
+    """Raises gr.Error for a file that Gradio would not copy: one outside the working directory, the temporary folder and
+    the author's `allowed_paths`. Gradio does not ask before it reads a file itself."""
+    if _of_this_app() is None:
+        return
+    try:
+        processing_utils._check_allowed(path, check_in_upload_folder=False)  # noqa: SLF001 -- Gradio has no public way.
+    except InvalidPathError:
+        log.warning("output refused: the file is out of the app's reach", path=path)
+        raise gr.Error(OUT_OF_REACH, print_exception=False) from None
 
 
 def _of_this_app() -> IsPrivate | None:
@@ -151,10 +176,13 @@ def _must_be_readable(path: str) -> None:
     is_private, said = _of_this_app(), caller_names.current.get()
     if said is not None and (said.names(path) or (has_scheme(path) and said.has_said(path))):
         raise gr.Error(NOT_AT_YOUR_WORD, print_exception=False)
-    # Libraries read files such as /proc/cpuinfo by these paths, but nothing through links to or from them.
-    is_of_a_library = path.startswith(SYSTEM) and os.path.realpath(path).startswith(SYSTEM)
-    if is_private is not None and not is_of_a_library and _is_private(is_private, path):
+    if is_private is not None and not _is_of_a_library(path) and _is_private(is_private, path):
         raise gr.Error(NOT_TO_SHOW, print_exception=False)
+
+
+def _is_of_a_library(path: str) -> bool:
+    """Return whether the path is one by which libraries look at the machine, and no link leads to or from it."""
+    return path.startswith(_OF_LIBRARIES) and os.path.realpath(path).startswith(_OF_LIBRARIES)
 
 
 def _is_private(is_private: IsPrivate, path: str) -> bool:
@@ -176,6 +204,7 @@ def _showing(postprocess: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
         path = read_to_show(self, value)
         if path is not None:
             _must_be_to_show(path, may_be_an_address=False)  # Gradio would download an address.
+            _must_be_in_reach(path)
             _must_not_unpack(self, path)
         for path in opened_to_show(self, value):
             _must_not_be_said(path)
@@ -226,6 +255,9 @@ def _fetching(fetch: Callable[[str], Awaitable[Any]]) -> Callable[[str], Awaitab
 COPYING: Final = Replacement(owner=processing_utils, name="save_file_to_cache", by=_copying)
 ALLOWING: Final = Replacement(owner=processing_utils, name="_check_allowed", by=_allowing)
 MOVING: Final = Replacement(owner=processing_utils, name="async_move_files_to_cache", by=_moving)
+PUBLIC: Final = Replacement(
+    owner=safehttpx, name="is_public_ip", by=lambda _: public_addresses.is_public
+)
 FETCHING: Final = Replacement(owner=processing_utils, name="async_ssrf_protected_get", by=_fetching)
 """All of Gradio's downloads call this function, also those of synchronous code, in a copy of the context."""
 TABLES: Final = Replacement(owner=gr.Dataframe, name="postprocess", by=_showing)

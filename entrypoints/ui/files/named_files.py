@@ -4,6 +4,7 @@ Gradio treats every object with its file marker as a file, and the sender sets t
 component could read counts as a file. Only in components that pass JSON on unchanged does a path stay plain text.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -98,7 +99,7 @@ def may_be_kept(path: str) -> bool:
 def read_to_show(block: Block, value: Any) -> str | None:
     """Return the path of the file whose content Gradio reads to show this output, or None."""
     if isinstance(block, gr.Dataframe) and isinstance(value, str | Path):
-        return str(value)
+        return os.path.expanduser(value)  # noqa: PTH111 -- As pandas does it.
     if isinstance(block, gr.Label) and isinstance(value, str) and value.endswith(".json"):
         return value
     return None

@@ -84,10 +84,13 @@ def named_in_any_case(word: str) -> Names:
 
 def real_paths(word: str) -> Iterator[str]:
     """Yield the real path of the file that the word names, if it exists: as Python opens it, as `pathlib` shortens it,
-    and as Gradio normalizes it. A path that is too long for the system may be short enough when normalized."""
+    as Gradio normalizes it, and as pandas expands a home folder in it. A path that is too long for the system may be short enough when normalized."""
     if not word or len(word) > _LONGEST_WORD or "\0" in word:
         return
-    for path in {word, str(Path(word)), os.path.normpath(word)}:
+    spellings = {word, str(Path(word)), os.path.normpath(word)}
+    if "~" in word:
+        spellings |= {os.path.expanduser(each) for each in spellings}  # noqa: PTH111 -- Path raises for unknown users.
+    for path in spellings:
         if len(path) <= LONGEST_PATH:
             try:
                 is_folder = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116 -- Faster.

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope
 
 from domain.model.caller import SignedIn
-from entrypoints.access import NOTES, SIGNED_IN
+from entrypoints.access import NOTES, RECOGNISE, SIGNED_IN
 from entrypoints.base_path import BasePath
 from entrypoints.ui.isolation.request import Isolation
 from entrypoints.ui.limits import LONGEST_URI
@@ -82,6 +82,9 @@ class McpServer:
             return _json_rpc({"id": None, "error": error}, status=400)
         if "id" not in message or method is None:  # A notification, or a response.
             return Response(status_code=202)
+        # The roles may have changed while the body arrived.
+        signed_in = await scope["state"][RECOGNISE](activity=False)
+        scope = {**scope, "state": {**scope["state"], SIGNED_IN: signed_in}}
         request = _Request(
             self._offers, self._title, self._isolation, self._loopback(scope, receive)
         )

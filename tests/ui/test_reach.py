@@ -1,0 +1,198 @@
+"""An output that Gradio reads itself shows no file out of the app's reach, however its path is written."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+import pytest
+
+from entrypoints.ui.files.gradio_files import NOT_AT_YOUR_WORD, NOT_TO_SHOW, OUT_OF_REACH
+from entrypoints.ui.files.public_addresses import is_public
+from tests.ui.attacks import as_file, uploads
+from tests.ui.conftest import Mounts, completed
+
+SECRET: Final = "of the machine"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a working directory, a temporary folder, and a home with a secret, which is in neither."""
+    for name in ("here", "temporary", "home"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "kept"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    for folder in ("here", "temporary", "home"):
+        (tmp_path / folder / "a.csv").write_text(f"a\n{SECRET}\n")
+        (tmp_path / folder / "a.json").write_text(json.dumps({"label": SECRET}))
+        (tmp_path / folder / "a.vtt").write_text(f"WEBVTT\n\n00:00.000 --> 00:01.000\n{SECRET}\n")
+    return tmp_path / "home"
+
+
+def update(value: Any) -> Any:
+    return gr.update(value=value)
+
+
+def first(value: Any) -> Any:
+    return value[0]
+
+
+WAYS: Final[dict[str, tuple[Callable[[Any], Any], type[Any], Callable[[str], Any]]]] = {
+    "text": (str, gr.Textbox, str),
+    "update": (update, gr.Textbox, str),
+    "json": (first, gr.JSON, lambda path: [path]),
+}
+
+
+@pytest.mark.asvs("5.3.2", "13.3.2")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("path", ["~/a.csv", "~//a.csv", "~/../home/a.csv", "~/./a.csv"])
+async def test_a_home_folder_in_a_callers_text_is_not_opened(
+    way: str, path: str, mounted: Mounts
+) -> None:
+    fn, takes, shape = WAYS[way]
+    with gr.Blocks() as demo:
+        gr.Button().click(fn, takes(), gr.Dataframe(), api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("show", shape(path)))
+
+    assert not last["success"]
+    assert last["output"]["error"] in {NOT_AT_YOUR_WORD, OUT_OF_REACH}
+    assert SECRET not in str(last)
+
+
+@pytest.mark.asvs("5.3.2")
+@pytest.mark.parametrize("name", ["a.csv", "a.json"])
+async def test_a_path_that_the_app_joins_stays_within_its_reach(
+    name: str, mounted: Mounts, elsewhere: Path
+) -> None:
+    shows: Any = gr.Dataframe() if name == "a.csv" else gr.Label()
+    with gr.Blocks() as demo:
+        parts = [gr.Textbox(), gr.Textbox()]
+        gr.Button().click(lambda a, b: f"{a}/{b}", parts, shows, api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("show", str(elsewhere), name))
+
+    assert not last["success"]
+    assert last["output"]["error"] == OUT_OF_REACH
+
+
+@pytest.mark.asvs("5.3.2")
+async def test_a_home_folder_that_the_app_puts_before_a_name_is_out_of_its_reach(
+    mounted: Mounts,
+) -> None:
+    with gr.Blocks() as demo:
+        gr.Button().click(lambda name: f"~/{name}", gr.Textbox(), gr.Dataframe(), api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("show", "a.csv"))
+
+    assert not last["success"]
+    assert last["output"]["error"] == OUT_OF_REACH
+
+
+@pytest.mark.asvs("5.3.2")
+async def test_subtitles_stay_within_the_reach_of_the_app(
+    mounted: Mounts, elsewhere: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "here" / "a.mp4").write_bytes(b"no film")
+
+    def shows(folder: str, name: str) -> tuple[str, str]:
+        return "a.mp4", f"{folder}/{name}"
+
+    with gr.Blocks() as demo:
+        parts = [gr.Textbox(), gr.Textbox()]
+        gr.Button().click(shows, parts, gr.Video(), api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("show", str(elsewhere), "a.vtt"))
+
+    assert not last["success"]
+    assert last["output"]["error"] == OUT_OF_REACH
+
+
+@pytest.mark.parametrize("folder", ["here", "temporary", "home"])
+async def test_the_author_shows_tables_of_the_usual_folders_and_of_allowed_ones(
+    folder: str, mounted: Mounts, tmp_path: Path
+) -> None:
+    path = str(tmp_path / folder / "a.csv")
+    with gr.Blocks() as demo:
+        gr.Button().click(lambda: path, None, gr.Dataframe(), api_name="show")
+    vars(demo)["_gradioapp_launched"] = {"allowed_paths": [str(tmp_path / "home")]}
+    ada = await (await mounted(demo)).signed_in()
+
+    assert (await ada.gets("show"))["data"] == [[SECRET]]
+
+
+async def test_an_uploaded_table_is_shown_to_its_owner_only(mounted: Mounts) -> None:
+    shown: list[str] = []
+
+    def of_first(path: str) -> str:
+        shown.append(path)
+        return shown[0]
+
+    with gr.Blocks() as demo:
+        gr.Button().click(of_first, gr.File(type="filepath"), gr.Dataframe(), api_name="show")
+    house = await mounted(demo)
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    of_ada = await uploads(ada, content=b"a\nada\n", name="a.csv")
+    of_bob = await uploads(bob, content=b"a\nbob\n", name="a.csv")
+
+    seen = await ada.gets("show", as_file(of_ada))
+    last = completed(await bob.runs("show", as_file(of_bob)))
+
+    assert seen["data"] == [["ada"]]
+    assert (last["success"], last["output"]["error"]) == (False, NOT_TO_SHOW)
+
+
+async def component_reads(path: str, mounted: Mounts) -> bool:
+    """Return whether a component that opens the path which an app gives it has shown what is there."""
+    with gr.Blocks() as demo:
+        box = gr.Textbox()
+        box.postprocess = lambda value: value and Path(value).read_text(errors="replace")[:40]  # type: ignore[method-assign]
+        gr.Button().click(lambda: path, None, box, api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+    return bool(completed(await ada.runs("show"))["success"])
+
+
+@pytest.mark.asvs("13.3.2")
+@pytest.mark.parametrize("path", ["/proc/self/environ", "/proc/self/cmdline", "/proc/1/environ"])
+async def test_a_component_reads_nothing_of_the_process(path: str, mounted: Mounts) -> None:
+    assert not await component_reads(path, mounted)
+
+
+async def test_a_component_reads_what_libraries_read_of_the_machine(mounted: Mounts) -> None:
+    assert await component_reads("/proc/cpuinfo", mounted)
+
+
+@pytest.mark.parametrize("ip", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34"])
+def test_an_address_of_the_internet_is_public(ip: str) -> None:
+    assert is_public(ip)
+
+
+@pytest.mark.asvs("1.3.6")
+@pytest.mark.parametrize(
+    "ip",
+    [
+        *("127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "0.0.0.0"),
+        *(
+            "100.100.100.200",
+            "100.64.0.1",
+            "192.0.2.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+        ),
+        *("::1", "::", "fe80::1", "fc00::1", "fec0::1", "ff02::1", "2001:db8::1"),
+        *("::ffff:127.0.0.1", "::ffff:100.64.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001::1"),
+        *("", "localhost", "127.1"),
+    ],
+)
+def test_an_address_of_a_network_of_ones_own_is_not_public(ip: str) -> None:
+    assert not is_public(ip)
