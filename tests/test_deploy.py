@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -151,27 +151,45 @@ def site(
 ) -> Iterator[tuple[str, list[str]]]:
     """Serve two replicas behind deploy/nginx.conf. Yield its address and theirs."""
     folder: Path = tmp_path_factory.mktemp("deploy")
-    port, plain = free_port(), free_port()
+    port = free_port()
     here = f"https://127.0.0.1:{port}"
     settings = {"PUBLIC_URL": here, "TRUSTED_PROXIES": "127.0.0.1"}
-    with replicas(2, fresh_postgres(), folder, APP, **settings) as origins:
-        certificate = certificate_in(folder)
-        changes = {
-            "gradioapp-1:8080": origins[0].removeprefix("http://"),
-            "gradioapp-2:8080": origins[1].removeprefix("http://"),
-            "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
-            "listen 80;": f"listen 127.0.0.1:{plain};",
-            "/etc/nginx/tls/app.example.com.pem": str(certificate),
-            "/etc/nginx/tls/app.example.com.key": str(certificate),
-            # Shorter than an event of the tests is silent.
-            "proxy_read_timeout 60s": "proxy_read_timeout 5s",
-        }
-        text = (DEPLOY / "nginx.conf").read_text()
-        for ours, theirs in changes.items():
-            assert text.count(ours) == 1, ours
-            text = text.replace(ours, theirs)
-        with nginx_of(folder, port, text):
-            yield here, list(origins)
+    with (
+        replicas(2, fresh_postgres(), folder, APP, **settings) as origins,
+        nginx_of(folder, port, configuration(folder, port, origins)),
+    ):
+        yield here, list(origins)
+
+
+def configuration(folder: Path, port: int, origins: Sequence[str]) -> str:
+    """Return deploy/nginx.conf with the addresses and files of a test."""
+    certificate = certificate_in(folder)
+    changes = {
+        "gradioapp-1:8080": origins[0].removeprefix("http://"),
+        "gradioapp-2:8080": origins[1].removeprefix("http://"),
+        "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
+        "listen 80;": f"listen 127.0.0.1:{free_port()};",
+        "/etc/nginx/tls/app.example.com.pem": str(certificate),
+        "/etc/nginx/tls/app.example.com.key": str(certificate),
+        # Shorter than an event of the tests is silent.
+        "proxy_read_timeout 60s": "proxy_read_timeout 5s",
+    }
+    text = (DEPLOY / "nginx.conf").read_text()
+    for ours, theirs in changes.items():
+        assert text.count(ours) == 1, ours
+        text = text.replace(ours, theirs)
+    return text
+
+
+@pytest.mark.server
+def test_a_request_that_no_replica_accepts_may_be_repeated(tmp_path: Path) -> None:
+    port = free_port()
+    gone = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
+
+    with nginx_of(tmp_path, port, configuration(tmp_path, port, gone)):
+        answer = httpx.get(f"https://127.0.0.1:{port}/login", verify=False)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
 
 
 class Visitor:
