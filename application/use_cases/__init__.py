@@ -28,11 +28,13 @@ from application.use_cases.confirmations import (
     ReadConfirmation,
 )
 from application.use_cases.files import (
+    BringFiles,
     ClaimFiles,
     DiscardFiles,
     FindFileSpace,
     PurgeFiles,
     ReleaseFiles,
+    ShareFiles,
     UseFiles,
 )
 from application.use_cases.health import CheckReadiness, ReadLoad
@@ -171,6 +173,8 @@ class UseCases:
     find_file_space: FindFileSpace
     discard_files: DiscardFiles
     release_files: ReleaseFiles
+    share_files: ShareFiles
+    bring_files: BringFiles
     purge_files: PurgeFiles
     # replicas
     beat: Beat
