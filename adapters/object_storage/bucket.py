@@ -54,8 +54,12 @@ class Location:
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
 
+class Missing(Exception):
+    """The object does not exist."""
+
+
 class Bucket:
-    """The objects below one prefix. Methods raise FilesUnavailable, and FileNotFoundError where they say so."""
+    """The objects below one prefix. Methods raise FilesUnavailable."""
 
     def __init__(self, location: Location) -> None:
         self.location = location
@@ -84,10 +88,13 @@ class Bucket:
                 yield [_listed(one) for one in batch]
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
-        """Read an object in pieces. Raises FileNotFoundError."""
+        """Read an object in pieces. Raises Missing."""
         with _store_errors():
-            async with asyncio.timeout(_PIECE):
-                found = await obstore.get_async(self._streams, key)
+            try:
+                async with asyncio.timeout(_PIECE):
+                    found = await obstore.get_async(self._streams, key)
+            except FileNotFoundError as error:
+                raise Missing from error
             pieces = aiter(found.stream(min_chunk_size=MB))
             while True:
                 async with asyncio.timeout(_PIECE):
@@ -146,9 +153,9 @@ def _listed(one: Any) -> Listed:
 
 @contextmanager
 def _store_errors() -> Iterator[None]:
+    """Raise FilesUnavailable for all errors, also for what is missing: a bucket, or an upload that a restarted store has
+    forgotten."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     except (BaseError, OSError) as error:
         raise FilesUnavailable from error

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -76,12 +77,14 @@ class ObjectStorage(FileStorage):
     # Content
 
     async def share(self, places: Collection[str]) -> None:
-        await self._each(places, self._share, self._transfers)
+        with self._doubting():
+            await self._each(places, self._share, self._transfers)
 
     async def bring(self, places: Collection[str]) -> None:
         missing = [place for place in places if not self._path_of(place).exists()]
         # One request may be cancelled while another one waits for the same file.
-        await asyncio.gather(*[asyncio.shield(self._brought(place)) for place in missing])
+        with self._doubting():
+            await asyncio.gather(*[asyncio.shield(self._brought(place)) for place in missing])
 
     async def _share(self, place: str) -> None:
         path = self._path_of(place)
@@ -176,6 +179,15 @@ class ObjectStorage(FileStorage):
         return mark_on(version.name, self._process)
 
     # State
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        """Probe anew if a transfer has failed."""
+        try:
+            yield
+        except FilesUnavailable:
+            self._probed_at = float("-inf")
+            raise
 
     async def state(self) -> Literal["off", "ok", "degraded"]:
         async with self._probing:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from hashlib import file_digest, sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import structlog
 
-from adapters.object_storage.bucket import PART, Bucket
+from adapters.object_storage.bucket import PART, Bucket, Missing
 from adapters.object_storage.names import Version
-from domain.errors import DiskFull, FileGone, FilesUnavailable
+from domain.errors import DiskFull, FileGone
 
 _READ: Final = 1024 * 1024
 """Bytes that are read from the disk at once."""
@@ -37,9 +37,10 @@ class _Sent:
         self.has_changed = False
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """Raises ValueError at the end if the file has changed, so that the object is not completed."""
+        """Raises FileNotFoundError, and ValueError at the end if the file has changed, so that the object is not
+        completed."""
         digest, size = sha256(), 0
-        with await asyncio.to_thread(self._path.open, "rb") as file:
+        with await asyncio.to_thread(self._opened) as file:
             while part := await asyncio.to_thread(file.read, _READ):
                 await asyncio.to_thread(digest.update, part)
                 size += len(part)
@@ -47,6 +48,13 @@ class _Sent:
         if (digest.hexdigest(), size) != (self._digest, self._size):
             self.has_changed = True
             raise ValueError(f"{self._path} has changed")
+
+    def _opened(self) -> BinaryIO:
+        try:
+            return self._path.open("rb")
+        except FileNotFoundError:
+            self.has_changed = True
+            raise
 
 
 async def send(bucket: Bucket, key: str, path: Path, digest: str, size: int) -> None:
@@ -57,8 +65,8 @@ async def send(bucket: Bucket, key: str, path: Path, digest: str, size: int) -> 
             await bucket.write(key, b"".join([part async for part in sent.parts()]))
         else:
             await bucket.write_parts(key, size, sent.parts())
-    except (FilesUnavailable, FileNotFoundError, ValueError) as error:
-        if sent.has_changed or isinstance(error, FileNotFoundError):
+    except Exception as error:
+        if sent.has_changed:
             raise FileGone from error
         raise
 
@@ -77,7 +85,7 @@ async def receive(bucket: Bucket, key: str, version: Version, path: Path, aside:
                 async for content in bucket.read(key):
                     with _writing():
                         await asyncio.to_thread(_write, file, content, digest)
-            except FileNotFoundError:
+            except Missing:
                 return False
             with _writing():
                 await asyncio.to_thread(file.flush)
