@@ -309,6 +309,9 @@ class Composition(containers.DeclarativeContainer):
             storage=storage_of_files,
         ),
         share_files=providers.Singleton(uc.ShareFiles, storage_of_files),
+        share_folder=providers.Singleton(
+            uc.ShareFolder, **_work, folder=folder, storage=storage_of_files
+        ),
         bring_files=providers.Singleton(uc.BringFiles, storage_of_files),
         purge_files=providers.Singleton(
             uc.PurgeFiles,

@@ -21,13 +21,15 @@ PART: Final = 5 * MB
 """Smallest part of an upload in bytes, by the rules of S3."""
 _PARTS: Final = 10_000
 """Highest number of parts of an upload, by the rules of S3."""
-_AT_ONCE: Final = 2
-"""Parts of one upload that are sent at the same time, each with its own memory."""
+_AT_ONCE: Final = 1
+"""Parts of one upload that are sent at the same time. Each takes memory, and `rclone serve s3` waits for their order."""
 _CONNECT: Final = timedelta(seconds=2)
 QUICK: Final = timedelta(seconds=5)
 """Timeout for a request without content, and the time after which nothing is tried again."""
 _CONTENT: Final = timedelta(seconds=20)
 """Timeout for a request that sends a part of a file."""
+_COMPLETION: Final = timedelta(seconds=120)
+"""Timeout for the request that makes an object of its parts, which takes stores longer."""
 _PIECE: Final = 10.0
 """Seconds within which a piece of a file must arrive."""
 _STREAM: Final = timedelta(days=1)
@@ -65,6 +67,7 @@ class Bucket:
         self.location = location
         self._quick = _client(location, QUICK)
         self._content = _client(location, _CONTENT)
+        self._parts = _client(location, _COMPLETION)
         self._streams = _client(location, _STREAM)
 
     async def has(self, key: str) -> bool:
@@ -111,14 +114,17 @@ class Bucket:
     async def write_parts(self, key: str, size: int, content: AsyncIterator[bytes]) -> None:
         """Write an object of `size` bytes in parts. If `content` raises an error, no object is there."""
         with _store_errors():
-            await obstore.put_async(
-                self._content,
+            object_ = obstore.open_writer_async(
+                self._parts,
                 key,
-                content,
-                use_multipart=True,
-                chunk_size=max(PART, -(-size // _PARTS)),
+                buffer_size=max(PART, -(-size // _PARTS)),
                 max_concurrency=_AT_ONCE,
             )
+            async for piece in content:
+                async with asyncio.timeout(_CONTENT.total_seconds()):
+                    await object_.write(piece)
+            # Without this call, there is no object.
+            await object_.close()
 
     async def remove(self, keys: Sequence[str]) -> None:
         """Remove objects; those that do not exist are skipped."""

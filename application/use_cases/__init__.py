@@ -35,6 +35,7 @@ from application.use_cases.files import (
     PurgeFiles,
     ReleaseFiles,
     ShareFiles,
+    ShareFolder,
     UseFiles,
 )
 from application.use_cases.health import CheckReadiness, ReadLoad
@@ -174,6 +175,7 @@ class UseCases:
     discard_files: DiscardFiles
     release_files: ReleaseFiles
     share_files: ShareFiles
+    share_folder: ShareFolder
     bring_files: BringFiles
     purge_files: PurgeFiles
     # replicas

@@ -83,6 +83,27 @@ class ShareFiles:
             raise FilesUnavailable
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareFolder:
+    """Shares the files of a service that had no storage apart from its folder before."""
+
+    units_of_work: UnitsOfWork
+    folder: FileFolder
+    storage: FileStorage
+
+    async def __call__(self) -> int:
+        """Share all files of the folder to which an account has a right; return how many. Files that are shared already
+        are sent no second time. Raises FilesUnavailable."""
+        shared = 0
+        async for batch in self.folder.files():
+            places = {file.key: file.place for file in batch if not file.is_aside}
+            async with self.units_of_work.reading() as work:
+                claimed = {claim.key for claim in await work.files.of(places)}
+            await self.storage.share([places[key] for key in claimed])
+            shared += len(claimed)
+        return shared
+
+
 @dataclass(frozen=True, slots=True)
 class BringFiles:
     storage: FileStorage
