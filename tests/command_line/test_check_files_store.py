@@ -77,3 +77,14 @@ def test_the_settings_show_no_secret(tmp_path: Path) -> None:
 
     assert "a-secret" not in f"{settings!r} {settings}"
     assert "an-id" not in f"{settings!r} {settings}"
+
+
+def test_the_files_of_a_folder_are_moved_to_the_store_by_a_command(
+    store: ObjectStore, gradioapp: Gradioapp
+) -> None:
+    without = gradioapp("files share")
+    done = gradioapp("files share", **store.settings)
+
+    assert without.exit_code == 2
+    assert "Set GRADIOAPP_FILES_STORE" in without.output
+    assert (done.exit_code, done.output[:7]) == (0, "0 files"), done.output
