@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import gradio as gr
 import pytest
@@ -58,7 +58,7 @@ def an_app() -> gr.Blocks:
 
 @pytest.fixture
 async def house(mounted: Mounts, store: ObjectStore) -> House:
-    settings = {name.lower(): value for name, value in store.settings.items()}
+    settings: dict[str, Any] = {name.lower(): value for name, value in store.settings.items()}
     return await mounted(an_app(), **settings)
 
 

@@ -14,6 +14,7 @@ from adapters.system.clock import StoppedClock, SystemClock
 from application.settings import load
 from domain.model.caller import SignedIn
 from domain.model.file import file_key
+from domain.ports.files import FileStorage
 from tests.compositions import composition
 from tests.object_store import ObjectStore, object_store
 from tests.use_cases.conftest import House
@@ -61,7 +62,7 @@ async def shares(house: House, folder: Path, who: SignedIn, place: str = PLACE) 
 
 
 async def shared(house: House) -> list[str]:
-    storage: ObjectStorage = house.container.storage_of_files()
+    storage: FileStorage = house.container.storage_of_files()
     return sorted([file.place async for batch in storage.files() for file in batch])
 
 
@@ -120,7 +121,7 @@ async def test_a_file_that_is_uploaded_while_it_is_released_stays_in_the_store(
 ) -> None:
     ada = await signed_in(house)
     await shares(house, folder, ada)
-    storage: ObjectStorage = house.container.storage_of_files()
+    storage: FileStorage = house.container.storage_of_files()
     remove = storage.remove_aside
 
     async def remove_after_an_upload(places: Collection[str]) -> None:
@@ -142,7 +143,7 @@ async def test_a_file_that_is_claimed_while_it_is_set_aside_is_put_back(
 ) -> None:
     ada = await signed_in(house)
     await shares(house, folder, ada)
-    storage: ObjectStorage = house.container.storage_of_files()
+    storage: FileStorage = house.container.storage_of_files()
     set_aside = storage.set_aside
 
     async def claimed_before(places: Collection[str]) -> Sequence[str]:
