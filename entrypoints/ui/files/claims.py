@@ -53,6 +53,8 @@ class Claims:
     ) -> None:
         """`now` returns seconds of a monotonic clock."""
         self._use_cases = use_cases
+        self.may_lack_files = use_cases.bring_files.may_be_needed
+        """Whether files of this service may be on other replicas only."""
         self._now = now
         self._known: OrderedDict[tuple[UserId, FileKey], float] = OrderedDict()
         """When the store last confirmed each claim; the least recently used first."""
@@ -84,11 +86,6 @@ class Claims:
     async def must_be_shareable(self) -> None:
         """Raises FilesUnavailable before a client sends a file in vain."""
         await self._use_cases.share_files.must_be_possible()
-
-    @property
-    def may_lack_files(self) -> bool:
-        """Whether files of this service may be on other replicas only."""
-        return self._use_cases.bring_files.may_be_needed
 
     async def bring(self, places: Collection[str]) -> None:
         """Put the caller's files into the folder of this replica where it lacks them. Raises FilesUnavailable,
