@@ -27,7 +27,7 @@ from adapters.system.clock import SystemClock
 from adapters.system.files import FolderOnDisk
 from adapters.system.ids import RandomIds
 from application import use_cases as uc
-from application.parts import news_of, pool_of, signing_keys
+from application.parts import news_of, pool_of, signing_keys, storage_of
 from application.settings import Settings
 from domain.model.file import FilePolicy
 from domain.ports.system import Clock
@@ -105,6 +105,7 @@ class Composition(containers.DeclarativeContainer):
         FilePolicy, quota=settings.provided.files_quota, keep=settings.provided.files_keep
     )
     folder = providers.Singleton(FolderOnDisk, settings.provided.files_folder)
+    storage_of_files = providers.Singleton(storage_of, settings, folder, ids)
 
     tally = providers.Singleton(MemoryTally)
     audit = providers.Singleton(
@@ -300,8 +301,18 @@ class Composition(containers.DeclarativeContainer):
         find_file_space=providers.Singleton(uc.FindFileSpace, **_work, files=files),
         discard_files=_discard_files,
         release_files=providers.Singleton(
-            uc.ReleaseFiles, **_work, files=files, sessions=sessions, discard=_discard_files
+            uc.ReleaseFiles,
+            **_work,
+            files=files,
+            sessions=sessions,
+            discard=_discard_files,
+            storage=storage_of_files,
         ),
+        share_files=providers.Singleton(uc.ShareFiles, storage_of_files),
+        share_folder=providers.Singleton(
+            uc.ShareFolder, **_work, folder=folder, storage=storage_of_files
+        ),
+        bring_files=providers.Singleton(uc.BringFiles, storage_of_files),
         purge_files=providers.Singleton(
             uc.PurgeFiles,
             **_work,
@@ -309,12 +320,15 @@ class Composition(containers.DeclarativeContainer):
             sessions=sessions,
             folder=folder,
             discard=_discard_files,
+            storage=storage_of_files,
+        ),
+        check_readiness=providers.Singleton(
+            uc.CheckReadiness, store=store, news=news, files=storage_of_files
         ),
         beat=providers.Singleton(uc.Beat, **_work, replicas=providers.Singleton(ReplicaService)),
         find_home=providers.Singleton(uc.FindHome, **_work),
         release_homes=providers.Singleton(uc.ReleaseHomes, **_work),
         leave_replicas=providers.Singleton(uc.LeaveReplicas, **_work),
-        check_readiness=providers.Singleton(uc.CheckReadiness, store=store, news=news),
         read_load=providers.Singleton(
             uc.ReadLoad, hashes=hasher, pool=store, news=news, tally=tally
         ),

@@ -1,10 +1,13 @@
 """Make the parts of the container that take more than one line of settings."""
 
 from adapters.memory.news import NoNews
+from adapters.object_storage.bucket import Bucket, Location
+from adapters.object_storage.storage import ObjectStorage
 from adapters.redis.news import RedisNews
 from adapters.sql.engine import Pool
-from adapters.system.files import secret_in
+from adapters.system.files import FolderOnDisk, secret_in
 from application.settings import Settings
+from domain.ports.files import FileStorage
 from domain.ports.replicas import ReplicaNews
 from domain.ports.system import IdGenerator
 
@@ -31,4 +34,24 @@ def pool_of(settings: Settings) -> Pool:
         overflow=settings.database_overflow,
         connect=settings.database_connect_seconds,
         statement=settings.database_statement_seconds,
+    )
+
+
+def storage_of(settings: Settings, folder: FolderOnDisk, ids: IdGenerator) -> FileStorage:
+    """Return the folder itself, or the object store for which the folder holds copies."""
+    if not settings.files_store:
+        return folder
+    bucket = Bucket(location_of(settings))
+    return ObjectStorage(bucket, settings.files_folder, new_mark=lambda: ids.new_id().hex)
+
+
+def location_of(settings: Settings) -> Location:
+    key_id, key = settings.files_store_key_id, settings.files_store_key
+    return Location(
+        bucket=settings.files_bucket,
+        prefix=settings.files_prefix,
+        endpoint=settings.files_store_endpoint or None,
+        region=settings.files_store_region,
+        key_id=None if key_id is None else key_id.get_secret_value(),
+        key=None if key is None else key.get_secret_value(),
     )

@@ -214,6 +214,12 @@ class FileGone(DomainError):
     sentence = "The file was removed just now. Try again."
 
 
+class FilesUnavailable(DomainError):
+    """The store of files does not respond, or refuses to work. Nothing in it has changed, as far as anybody was told."""
+
+    sentence = "The service cannot reach its store of files at the moment. Try again in a minute."
+
+
 class HashingBusy(DomainError):
     sentence = "The server is busy signing people in. Try again in a moment."
 

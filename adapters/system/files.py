@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from domain.model.file import StoredFile
-from domain.ports.files import FileFolder
+from domain.ports.files import FileStorage
 
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
@@ -56,8 +56,9 @@ _ASIDE: Final = ".aside."
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
-class FolderOnDisk(FileFolder):
-    """Opens each folder of a path separately and never through a link, so that a path cannot lead outside."""
+class FolderOnDisk(FileStorage):
+    """Opens each folder of a path separately and never through a link, so that a path cannot lead outside. It is also
+    the storage of a service that has no other: every process that uses the folder has its files already."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -76,6 +77,19 @@ class FolderOnDisk(FileFolder):
     async def remove_aside(self, places: Collection[str]) -> None:
         removed = await asyncio.to_thread(self._each, places, _remove_aside)
         await asyncio.to_thread(self._remove_empty, removed)
+
+    @property
+    def is_apart(self) -> bool:
+        return False
+
+    async def share(self, places: Collection[str]) -> None:
+        pass
+
+    async def bring(self, places: Collection[str]) -> None:
+        pass
+
+    async def state(self) -> Literal["off", "ok", "degraded"]:
+        return "off"
 
     def _each(self, places: Collection[str], change: Callable[[int, str], None]) -> Sequence[str]:
         """Change the files; return the places where the change succeeded."""

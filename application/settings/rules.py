@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from application.settings import environment
 from application.settings.environment import PREFIX
+from application.settings.files_store import faults_of_files_store
 from application.settings.hosts import is_loopback_name
 from application.settings.model import OWN_PATHS, Settings
 from application.settings.oidc import faults_of_providers
@@ -68,6 +69,7 @@ def faults_of(settings: Settings) -> list[str]:
             f"{PREFIX}REPLICA_URL: replicas share a PostgreSQL database, and SQLite serves one process: set {PREFIX}DATABASE_URL, or "
             f"remove {PREFIX}REPLICA_URL"
         )
+    faults += faults_of_files_store(settings)
     if not (settings.password_sign_in or settings.oidc or settings.proxy_identity_header):
         faults.append(
             f"{PREFIX}PASSWORD_SIGN_IN=off leaves no way to sign in: set up a provider first, with {PREFIX}OIDC_<NAME>_ISSUER"

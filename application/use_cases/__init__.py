@@ -28,11 +28,14 @@ from application.use_cases.confirmations import (
     ReadConfirmation,
 )
 from application.use_cases.files import (
+    BringFiles,
     ClaimFiles,
     DiscardFiles,
     FindFileSpace,
     PurgeFiles,
     ReleaseFiles,
+    ShareFiles,
+    ShareFolder,
     UseFiles,
 )
 from application.use_cases.health import CheckReadiness, ReadLoad
@@ -171,6 +174,9 @@ class UseCases:
     find_file_space: FindFileSpace
     discard_files: DiscardFiles
     release_files: ReleaseFiles
+    share_files: ShareFiles
+    share_folder: ShareFolder
+    bring_files: BringFiles
     purge_files: PurgeFiles
     # replicas
     beat: Beat

@@ -2,17 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from domain.errors import DomainError, UserNotFound
+from domain.errors import DomainError, FilesUnavailable, UserNotFound
 from domain.model.caller import Caller
 from domain.model.file import WITHOUT_FILE, FileClaim, FileKey, FileSpace, StoredFile, file_key
 from domain.model.session import Session
 from domain.model.state import Entries
 from domain.model.user import UserId
-from domain.ports.files import FileFolder
+from domain.ports.files import FileFolder, FileStorage
 from domain.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from domain.services.files import FileService
 from domain.services.sessions import SessionService
@@ -68,6 +68,56 @@ class FindFileSpace:
         return FileSpace(used=used, policy=self.files.policy)
 
 
+@dataclass(frozen=True, slots=True)
+class ShareFiles:
+    storage: FileStorage
+
+    async def __call__(self, places: Collection[str]) -> None:
+        """Make claimed files readable from every replica. Only afterwards may anybody be told that they are kept: a file
+        that is shared before its claim may be removed. Raises FilesUnavailable, FileGone."""
+        await self.storage.share(places)
+
+    async def must_be_possible(self) -> None:
+        """Raises FilesUnavailable before a user waits for an upload in vain."""
+        if await self.storage.state() == "degraded":
+            raise FilesUnavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareFolder:
+    """Shares the files of a service that had no storage apart from its folder before."""
+
+    units_of_work: UnitsOfWork
+    folder: FileFolder
+    storage: FileStorage
+
+    async def __call__(self) -> int:
+        """Share all files of the folder to which an account has a right; return how many. Files that are shared already
+        are sent no second time. Raises FilesUnavailable."""
+        shared = 0
+        async for batch in self.folder.files():
+            places = {file.key: file.place for file in batch if not file.is_aside}
+            async with self.units_of_work.reading() as work:
+                claimed = {claim.key for claim in await work.files.of(places)}
+            await self.storage.share([places[key] for key in claimed])
+            shared += len(claimed)
+        return shared
+
+
+@dataclass(frozen=True, slots=True)
+class BringFiles:
+    storage: FileStorage
+
+    @property
+    def may_be_needed(self) -> bool:
+        return self.storage.is_apart
+
+    async def __call__(self, places: Collection[str]) -> None:
+        """Put files of the caller into this replica's folder where it lacks them. A file that nobody has shared stays
+        missing. Raises FilesUnavailable, DiskFull."""
+        await self.storage.bring(places)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscardFiles:
     """Removes files from the disk if nobody has a claim on them.
@@ -83,6 +133,10 @@ class DiscardFiles:
     async def __call__(self, places: Collection[str]) -> int:
         """Remove files without claims; return how many were removed."""
         return await self.settle(await self.folder.set_aside(places))
+
+    def of(self, folder: FileFolder) -> "DiscardFiles":
+        """Return the same for another folder or storage."""
+        return replace(self, folder=folder)
 
     async def settle(self, aside: Sequence[str]) -> int:
         """Remove or put back files that were set aside. If the process dies first, a later purge does it."""
@@ -106,6 +160,7 @@ class ReleaseFiles:
     files: FileService
     sessions: SessionService
     discard: DiscardFiles
+    storage: FileStorage
 
     async def __call__(self, caller: Caller, places: Collection[str]) -> None:
         """End the account's claims on files at these places, and remove the files that have lost their last claim. A
@@ -123,7 +178,10 @@ class ReleaseFiles:
             named = self.files.named(by_key, kept)
             gone = await work.files.remove_unused(user_id, by_key.keys() - named, before)
             await work.commit()
-        await self.discard([by_key[key] for key in gone])
+        lost = [by_key[key] for key in gone]
+        await self.discard(lost)
+        if self.storage.is_apart and lost:
+            await self.discard.of(self.storage)(lost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,19 +197,26 @@ class PurgeFiles:
     sessions: SessionService
     folder: FileFolder
     discard: DiscardFiles
+    storage: FileStorage
 
     async def __call__(self, *, is_spared: Callable[[str], bool]) -> int:
-        """Return how many files were removed. A file stays, even without a claim, if `is_spared` returns True for its
-        place."""
-        removed = 0
-        async for batch in self.folder.files():
+        """Return how many files were removed from the folder and from the storage. A file stays, even without a claim, if
+        `is_spared` returns True for its place."""
+        removed = await self._purged(self.folder, is_spared)
+        if self.storage.is_apart:
+            removed += await self._purged(self.storage, is_spared)
+        await self._end_claims_without_files()
+        return removed
+
+    async def _purged(self, folder: FileFolder, is_spared: Callable[[str], bool]) -> int:
+        removed, discard = 0, self.discard.of(folder)
+        async for batch in folder.files():
             leftovers = [
                 file.place for file in batch if file.is_aside and self.files.is_leftover(file)
             ]
-            removed += await self.discard.settle(leftovers)
+            removed += await discard.settle(leftovers)
             unclaimed = await self._unclaimed([file for file in batch if not file.is_aside])
-            removed += await self.discard([place for place in unclaimed if not is_spared(place)])
-        await self._end_claims_without_files()
+            removed += await discard([place for place in unclaimed if not is_spared(place)])
         return removed
 
     async def _unclaimed(self, files: Sequence[StoredFile]) -> Sequence[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from domain.errors import StoreUnavailable
 from domain.model.load import Load
+from domain.ports.files import FileStorage
 from domain.ports.replicas import ReplicaNews
 from domain.ports.security import HashQueue
 from domain.ports.tally import Tally
@@ -14,12 +15,14 @@ from domain.ports.unit_of_work import ConnectionPool, Store
 class CheckReadiness:
     store: Store
     news: ReplicaNews
+    files: FileStorage
 
     async def __call__(self) -> dict[str, str]:
         """Return one entry per dependency: "ok", "degraded" if the service can do without it, or the problem in words
         that reveal no address."""
-        redis = self.news.state()
-        return {**await self._store(), **({} if redis == "off" else {"redis": redis})}
+        others = {"redis": self.news.state(), "files": await self.files.state()}
+        used = {name: state for name, state in others.items() if state != "off"}
+        return {**await self._store(), **used}
 
     async def _store(self) -> dict[str, str]:
         try:

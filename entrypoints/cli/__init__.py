@@ -4,7 +4,18 @@ import sys
 
 import typer
 
-from entrypoints.cli import backup, check, db, restore, serve, sessions, tokens, users, version
+from entrypoints.cli import (
+    backup,
+    check,
+    db,
+    files,
+    restore,
+    serve,
+    sessions,
+    tokens,
+    users,
+    version,
+)
 from entrypoints.cli.program import Program
 
 app = typer.Typer(
@@ -19,6 +30,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(files.app, name="files")
 app.command("check")(check.check)
 app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)

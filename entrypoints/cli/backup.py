@@ -48,6 +48,11 @@ def backup(
             f"{file} exists. Name another file, or type --force to replace it.", code=REFUSED
         ) from error
     _print_result(file, writer, has_key=KEY in writer.members, key_file=settings.key_file)
+    if settings.files_store:
+        typer.echo(
+            f"It does not contain uploads and outputs, which are in {settings.files_store}: back that up with the tools of "
+            "the store, after this command."
+        )
 
 
 def sqlite_file(settings: "Settings") -> Path:
@@ -58,10 +63,16 @@ def sqlite_file(settings: "Settings") -> Path:
     if file is None:
         raise Fault(
             "The database is PostgreSQL: back it up with pg_dump and restore it with pg_restore. "
-            f"Copy the folder {settings.files_folder} too.",
+            f"{_files_of(settings)} too, after the dump.",
             code=REFUSED,
         )
     return file
+
+
+def _files_of(settings: "Settings") -> str:
+    if settings.files_store:
+        return f"Back up the object store {settings.files_store}"
+    return f"Copy the folder {settings.files_folder}"
 
 
 def _must_be_outside(file: Path, settings: "Settings") -> None:
@@ -93,7 +104,8 @@ def _write(
     copy.unlink()
     if with_key:
         writer.add(KEY, settings.key_file)
-    writer.add_folder(settings.files_folder)
+    if not settings.files_store:
+        writer.add_folder(settings.files_folder)
     writer.finish(
         Manifest(
             release=installed("gradioapp"),

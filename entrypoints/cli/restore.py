@@ -116,6 +116,10 @@ def _print_result(manifest: "Manifest", settings: "Settings") -> None:
         f"Restored the database and {files} files ({megabytes(manifest.size)}) to {settings.data_dir}. "
         f"Release {manifest.release} made the backup at {manifest.made_at}."
     )
+    if settings.files_store:
+        typer.echo(
+            f"Uploads and outputs are read from {settings.files_store}, which this command does not touch."
+        )
     if KEY not in manifest.members and not settings.secret_key:
         typer.echo(
             f"The backup has no secret key. Put yours into {settings.key_file} (mode 600) before the first start: "

@@ -56,6 +56,7 @@ TABLE: Final[dict[type[errors.DomainError], tuple[int, str, str]]] = {
     errors.FilesQuotaExceeded: (413, "files-quota-exceeded", "Too many files"),
     errors.DiskFull: (507, "disk-full", "Disk full"),
     errors.FileGone: (503, "file-gone", "File removed"),
+    errors.FilesUnavailable: (503, "files-unavailable", "Files unavailable"),
     errors.HashingBusy: (503, "busy", "Busy"),
     errors.StoreUnavailable: (503, "store-unavailable", "Database unavailable"),
     errors.ReplicaGone: (503, "replica-gone", "Part of the service stopped"),
@@ -64,6 +65,14 @@ TABLE: Final[dict[type[errors.DomainError], tuple[int, str, str]]] = {
 
 COME_BACK: Final = 5
 """Default Retry-After in seconds."""
+
+_COME_BACK_SOON: Final = (
+    errors.FileGone,
+    errors.FilesUnavailable,
+    errors.HashingBusy,
+    errors.ReplicaGone,
+    errors.StoreUnavailable,
+)
 
 _PLAIN_WORDS: Final = {
     404: "There is nothing at this address.",
@@ -84,9 +93,7 @@ def _headers(error: errors.DomainError) -> dict[str, str]:
         return {"www-authenticate": 'Bearer error="invalid_token"'}
     if isinstance(error, errors.SignInThrottled):
         return {"retry-after": str(max(1, ceil(error.retry_after.total_seconds())))}
-    if isinstance(
-        error, errors.HashingBusy | errors.StoreUnavailable | errors.FileGone | errors.ReplicaGone
-    ):
+    if isinstance(error, _COME_BACK_SOON):
         return {"retry-after": str(COME_BACK)}
     return {}
 

@@ -271,3 +271,19 @@ def test_a_snapshot_is_private(data: Path, tmp_path: Path) -> None:
 
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
     assert revision_in(tmp_path / "copy") == "0009"
+
+
+def test_files_in_an_object_store_are_left_out_and_named(
+    data: Path, folder: Path, gradioapp: Gradioapp
+) -> None:
+    store = {"FILES_STORE": "s3://bucket/app"}
+
+    made = gradioapp("backup backup.tar", **store)
+    data.rename(folder / "lost")
+    restored = gradioapp("restore backup.tar", **store)
+
+    assert (made.exit_code, restored.exit_code) == (0, 0), made.output + restored.output
+    assert "0 files" in made.output
+    assert "uploads and outputs, which are in s3://bucket/app" in made.output
+    assert "read from s3://bucket/app" in restored.output
+    assert list(files_in(data)) == [".gitignore"]

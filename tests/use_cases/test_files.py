@@ -462,6 +462,7 @@ def purge_with(house: House, folder: FolderOnDisk) -> PurgeFiles:
         sessions=house.container.sessions(),
         folder=folder,
         discard=DiscardFiles(units_of_work=units, folder=folder),
+        storage=folder,
     )
 
 
@@ -662,6 +663,7 @@ async def test_a_file_that_is_uploaded_again_during_its_release_stays(
         files=house.container.files(),
         sessions=house.container.sessions(),
         discard=DiscardFiles(units_of_work=units, folder=between),
+        storage=between,
     )
     await release(ada.caller, [PLACE])
 

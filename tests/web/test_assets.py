@@ -7,7 +7,6 @@ import pytest
 
 from adapters.memory.news import NoNews
 from application.use_cases import UseCases
-from application.use_cases.health import CheckReadiness
 from domain.errors import StoreUnavailable
 from domain.ports.unit_of_work import Store
 from tests.web.conftest import Door, MakeDoor
@@ -99,7 +98,9 @@ async def test_a_service_that_is_not_ready_reports_only_the_reason(
     def behind(use_cases: UseCases) -> UseCases:
         return replace(
             use_cases,
-            check_readiness=CheckReadiness(store=Behind(is_there=is_there), news=NoNews()),
+            check_readiness=replace(
+                use_cases.check_readiness, store=Behind(is_there=is_there), news=NoNews()
+            ),
         )
 
     async with make_door(behind).client() as client:
@@ -127,7 +128,8 @@ async def test_a_service_without_its_database_is_not_ready_whatever_its_jobs_rep
 ) -> None:
     def behind(use_cases: UseCases) -> UseCases:
         return replace(
-            use_cases, check_readiness=CheckReadiness(store=Behind(is_there=False), news=NoNews())
+            use_cases,
+            check_readiness=replace(use_cases.check_readiness, store=Behind(is_there=False)),
         )
 
     async with make_door(behind, jobs={"purge-sessions": "degraded"}).client() as client:

@@ -48,6 +48,7 @@ TITLES: Final[dict[type[errors.DomainError], str]] = {
     errors.FilesQuotaExceeded: "Too many files",
     errors.DiskFull: "Disk full",
     errors.FileGone: "File removed",
+    errors.FilesUnavailable: "Files unavailable",
     errors.HashingBusy: "Busy",
     errors.StoreUnavailable: "Database unavailable",
 }

@@ -16,7 +16,7 @@ import gradio as gr
 from gradio.data_classes import _StaticFiles
 from starlette.exceptions import HTTPException
 
-from domain.errors import FileGone, FilesQuotaExceeded, StoreUnavailable
+from domain.errors import FileGone, FilesQuotaExceeded, FilesUnavailable, StoreUnavailable
 from domain.model.caller import SignedIn
 from domain.model.file import file_key
 from entrypoints.ui import limits
@@ -132,7 +132,8 @@ class AppFiles:
 
     async def are_allowed(self, signed_in: SignedIn, paths: Iterable[str]) -> bool:
         """Return whether the caller may use all these paths. In Gradio's folder, a file must be public or belong to the
-        caller. Outside, every path is allowed that is not private."""
+        caller, and is brought if it is only on other replicas. Outside, every path is allowed that is not private.
+        Raises FilesUnavailable, DiskFull."""
         paths = list(paths)
         try:
             if any(map(self._private.have, paths)):
@@ -142,12 +143,29 @@ class AppFiles:
             return False
         if any(map(self.folder.has_values, inside)):
             return False
-        keys = {
-            file_key(self.folder.place(real))
+        places = {
+            file_key(self.folder.place(real)): self.folder.place(real)
             for real in inside
             if not any(is_in(real, s) for s in self._static_inside)
         }
-        return await self.claims.are_owned(signed_in, keys - self._public)
+        theirs = places.keys() - self._public
+        if not await self.claims.are_owned(signed_in, theirs):
+            return False
+        await self.claims.bring([places[key] for key in theirs])
+        return True
+
+    async def bring_shown(self, signed_in: SignedIn, paths: Iterable[str]) -> None:
+        """Bring those of the paths that are files of the caller and missing here, such as a path that the app has kept in
+        the account's state on another replica. Raises FilesUnavailable, DiskFull."""
+        places = {
+            file_key(place): place
+            for place in self.folder.places(paths)
+            if self.folder.size_at(place) is None
+        }
+        owned = [
+            place for key, place in places.items() if await self.claims.are_owned(signed_in, {key})
+        ]
+        await self.claims.bring(owned)
 
     # Names in texts
 
@@ -194,8 +212,9 @@ class AppFiles:
     # Claims
 
     async def claim(self, signed_in: SignedIn, given: Iterable[str]) -> None:
-        """Claim the files at these places for the caller. If they exceed the quota, remove them and raise
-        FilesQuotaExceeded. Raise FileGone if one was removed before the claim."""
+        """Claim the files at these places for the caller, and share them with the other replicas. If they exceed the
+        quota, remove them and raise FilesQuotaExceeded. Raise FileGone if one was removed before the claim, and
+        FilesUnavailable."""
         places = {file_key(place): place for place in given}
         new = self.claims.unknown(signed_in, places.keys() - self._public)
         if not new:
@@ -212,6 +231,7 @@ class AppFiles:
             for key, size in sizes.items()
         ):
             raise FileGone
+        await self.claims.share(signed_in, [places[key] for key in new])
 
     async def note_made(self, signed_in: SignedIn, places: Iterable[str]) -> None:
         """Count files that Gradio has made of the caller's inputs, and remove the oldest above the limit."""
@@ -221,8 +241,8 @@ class AppFiles:
 
     async def release(self, signed_in: SignedIn, places: Iterable[str]) -> None:
         """End the caller's claims on these files, and remove those without an owner that do not belong to an app. If
-        the store is unavailable, the files stay."""
-        with suppress(StoreUnavailable):
+        the store is unavailable, the files stay until a purge."""
+        with suppress(StoreUnavailable, FilesUnavailable):
             await self.claims.release(
                 signed_in, [place for place in places if not self.is_spared(place)]
             )

@@ -53,6 +53,8 @@ class Claims:
     ) -> None:
         """`now` returns seconds of a monotonic clock."""
         self._use_cases = use_cases
+        self.may_lack_files = use_cases.bring_files.may_be_needed
+        """Whether files of this service may be on other replicas only."""
         self._now = now
         self._known: OrderedDict[tuple[UserId, FileKey], float] = OrderedDict()
         """When the store last confirmed each claim; the least recently used first."""
@@ -71,6 +73,25 @@ class Claims:
         if new:
             await self._use_cases.claim_files(signed_in.caller, {key: sizes[key] for key in new})
         self._note(signed_in.user.id, unknown)
+
+    async def share(self, signed_in: SignedIn, places: Collection[str]) -> None:
+        """Make claimed files readable from every replica, before the client is told that they are kept. Raises
+        FilesUnavailable, FileGone; then the claims count as unknown, so that the next claim shares the files."""
+        try:
+            await self._use_cases.share_files(places)
+        except BaseException:
+            self._forget(signed_in, places)
+            raise
+
+    async def must_be_shareable(self) -> None:
+        """Raises FilesUnavailable before a client sends a file in vain."""
+        await self._use_cases.share_files.must_be_possible()
+
+    async def bring(self, places: Collection[str]) -> None:
+        """Put the caller's files into the folder of this replica where it lacks them. Raises FilesUnavailable,
+        DiskFull."""
+        if places and self.may_lack_files:
+            await self._use_cases.bring_files(places)
 
     async def are_owned(self, signed_in: SignedIn, keys: Collection[FileKey]) -> bool:
         """Return whether the caller owns all of these files, and mark them as used."""
@@ -100,8 +121,7 @@ class Claims:
 
     async def release(self, signed_in: SignedIn, places: Collection[str]) -> None:
         """End the account's claims on the files at these places, and remove those that nobody else has claimed."""
-        for place in places:
-            self._known.pop((signed_in.user.id, file_key(place)), None)
+        self._forget(signed_in, places)
         await self._use_cases.release_files(signed_in.caller, places)
 
     @asynccontextmanager
@@ -136,6 +156,10 @@ class Claims:
             theirs = [key for user_id, key in self._known if user_id == caller.user_id]
             if theirs and caller.user_id is not None:
                 self._note(caller.user_id, await self._use_cases.use_files(caller, theirs))
+
+    def _forget(self, signed_in: SignedIn, places: Iterable[str]) -> None:
+        for place in places:
+            self._known.pop((signed_in.user.id, file_key(place)), None)
 
     def _note(self, user_id: UserId, keys: Iterable[FileKey]) -> None:
         now = self._now()

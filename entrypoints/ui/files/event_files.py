@@ -26,6 +26,7 @@ from entrypoints.ui.files.made_inputs import paths_made
 from entrypoints.ui.files.named_files import (
     TOO_MANY,
     Named,
+    kept_among,
     may_be_kept,
     named_by,
     named_to_unknown,
@@ -136,6 +137,7 @@ class EventFiles(Step):
         samples.shown.append(
             found
         )  # Also if the outputs are refused: the next sample is another caller's.
+        await self._bring_shown(samples.caller(number), fn, outputs)
         await self._must_be_allowed_to_see(samples.caller(number), fn, outputs)
         with samples.opening_for(number):
             with reading_guarded():
@@ -200,6 +202,12 @@ class EventFiles(Step):
                         raise gr.Error(NOT_TO_SHOW, print_exception=False)
 
     # Outputs
+
+    async def _bring_shown(self, sender: SignedIn | None, fn: BlockFunction, outputs: Any) -> None:
+        """Bring the caller's files that an output names: Gradio reads them to show it."""
+        if sender is not None and self._files.claims.may_lack_files:
+            paths = {path for _, value in shown_by(fn, outputs) for path in kept_among(value)}
+            await self._files.bring_shown(sender, paths)
 
     async def _must_be_allowed_to_see(
         self, sender: SignedIn | None, fn: BlockFunction, outputs: Any

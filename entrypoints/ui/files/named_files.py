@@ -15,6 +15,7 @@ from typing import Any, Final
 import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.blocks import Block
+from gradio.data_classes import FileData
 from pydantic import ValidationError
 
 from entrypoints.ui.limits import NAMED_FILES
@@ -135,6 +136,19 @@ def _paths_among(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _paths_among(part)
+
+
+def kept_among(value: Any) -> Iterator[str]:
+    """Yield the texts in an output, at any depth, that may be paths of users' files."""
+    if isinstance(value, str | Path):
+        yield from filter(may_be_kept, [str(value)])
+    elif isinstance(value, FileData):
+        yield value.path
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from kept_among(part)
+    elif isinstance(value, dict):
+        yield from kept_among(list(value.values()))
 
 
 def _named_to(block: Block, value: Any) -> Named:

@@ -65,7 +65,7 @@ class DeepLinks:
 
     async def make(self, request: Request) -> None:
         """Save the values of the caller's tab, and respond with the link's name. It is empty if no event has run in the
-        tab, as in Gradio itself. Raises HTTPException, FilesQuotaExceeded and DiskFull."""
+        tab, as in Gradio itself. Raises HTTPException, FilesQuotaExceeded, FilesUnavailable and DiskFull."""
         if not self.memory.saves_values:
             raise HTTPException(404)
         tab, _ = query_within(request.suffix, request.scope["query_string"], called=HASH)
@@ -96,6 +96,7 @@ class DeepLinks:
         await self.files.claims.claim(request.signed_in, {file_key(_place_of(name)): len(content)})
         with writing_files():
             await asyncio.to_thread(self._write, name, content)
+        await self.files.claims.share(request.signed_in, [_place_of(name)])
         return name
 
     def _must_have_room(self, request: Request, size: int) -> None:
@@ -157,6 +158,8 @@ class DeepLinks:
             raise HTTPException(403, _NOT_YOURS)
         place, claims, user_id = _place_of(names[0]), self.files.claims, signed_in.user.id
         is_owned = await claims.are_owned(signed_in, {file_key(place)})
+        if is_owned:
+            await claims.bring([place])
         named = await asyncio.to_thread(self._files_in, names[0], user_id) if is_owned else None
         if named is None:
             raise HTTPException(403, _NOT_YOURS)

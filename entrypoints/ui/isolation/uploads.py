@@ -142,8 +142,10 @@ class UploadFolder:
         self, signed_in: SignedIn, scope: Scope, form: CountedUpload, upload_id: str | None
     ) -> Sequence[str]:
         """Store the files for the caller, and return their paths. Raises HTTPException, FilesQuotaExceeded and
-        DiskFull; then nothing of the upload stays on the disk."""
+        DiskFull; then nothing of the upload stays on the disk. Raises FilesUnavailable; then the next upload of the
+        same files may find them here."""
         try:
+            await self.claims.must_be_shareable()
             with writing_files():
                 async with self._aside() as aside:
                     files = await self._received(scope, form, upload_id, aside)
@@ -207,6 +209,7 @@ class UploadFolder:
             await self.claims.claim(signed_in, sizes)
             for path, file in zip(paths, files, strict=True):
                 _move(file, path)
+        await self.claims.share(signed_in, [self._place_of(path) for path in paths])
         return [str(path) for path in paths]
 
     def _path_of(self, file: GradioUploadFile) -> Path:
