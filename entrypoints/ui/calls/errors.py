@@ -48,6 +48,7 @@ TITLES: Final[dict[type[errors.DomainError], str]] = {
     errors.FilesQuotaExceeded: "Too many files",
     errors.DiskFull: "Disk full",
     errors.FileGone: "File removed",
+    errors.EventTimeUsedUp: "Time used up",
     errors.HashingBusy: "Busy",
     errors.StoreUnavailable: "Database unavailable",
 }

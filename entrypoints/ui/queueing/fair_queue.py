@@ -20,6 +20,7 @@ from entrypoints.access import SIGNED_IN
 from entrypoints.ui import limits
 from entrypoints.ui.limits import half_of
 from entrypoints.ui.queueing.counting import CountedEvents
+from entrypoints.ui.queueing.event_time import EventTimes
 from entrypoints.ui.queueing.threads import Threads, used_by
 from entrypoints.ui.queueing.turns import Account, Turns
 
@@ -53,9 +54,17 @@ class Group(EventQueue):
 class FairQueue(Queue):
     """A queue that is fair between accounts. Gradio's own queue takes the oldest event of a random group."""
 
-    def __init__(self, *args: Any, threads: Threads, counted: CountedEvents, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        threads: Threads,
+        counted: CountedEvents,
+        times: EventTimes,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._threads: Final = threads
+        self._times: Final = times
         self._metrics: Final = counted
         self._workers: Final = Turns()
         self._counted: Final[dict[str, ExitStack]] = {}
@@ -221,7 +230,8 @@ class FairQueue(Queue):
         for turns in counted:
             turns.begin(account)
         try:
-            with self._threads.counting(account, first.fn.fn):
+            shares = {one: n / len(events) for one, n in in_batch.items()}
+            with self._threads.counting(account, first.fn.fn), self._times.running(shares):
                 yield
         finally:
             each = (time.monotonic() - begun) / len(events)
