@@ -35,6 +35,7 @@ from domain.services.access_tokens import AccessTokenService
 from domain.services.audit import AuditService
 from domain.services.auth import AuthService
 from domain.services.confirmations import ConfirmationService
+from domain.services.event_time import EventTimeService
 from domain.services.files import FileService
 from domain.services.identities import IdentityService
 from domain.services.known_devices import KnownDeviceService
@@ -146,6 +147,9 @@ class Composition(containers.DeclarativeContainer):
     tokens = providers.Singleton(AccessTokenService, hasher=token_hasher, clock=clock, ids=ids)
     state = providers.Singleton(StateService)
     files = providers.Singleton(FileService, policy=file_policy, clock=clock)
+    event_times = providers.Singleton(
+        EventTimeService, policy=settings.provided.event_time_policy, clock=clock
+    )
 
     _work: ClassVar[dict[str, Any]] = {"units_of_work": units_of_work}
     _audited: ClassVar[dict[str, Any]] = {"units_of_work": units_of_work, "audit": audit}
@@ -165,6 +169,7 @@ class Composition(containers.DeclarativeContainer):
     _sso: ClassVar[dict[str, Any]] = {**_providers, "identities": identities}
 
     _recognise = providers.Singleton(uc.Recognise, **_work, sessions=sessions, cache=cache)
+    _read_event_time = providers.Singleton(uc.ReadEventTime, **_work, times=event_times)
     _discard_files = providers.Singleton(uc.DiscardFiles, **_work, folder=folder)
 
     use_cases = providers.Singleton(
@@ -329,6 +334,12 @@ class Composition(containers.DeclarativeContainer):
         find_home=providers.Singleton(uc.FindHome, **_work),
         release_homes=providers.Singleton(uc.ReleaseHomes, **_work),
         leave_replicas=providers.Singleton(uc.LeaveReplicas, **_work),
+        add_event_time=providers.Singleton(uc.AddEventTime, **_work),
+        read_event_time=_read_event_time,
+        find_event_quota=providers.Singleton(
+            uc.FindEventQuota, times=event_times, read=_read_event_time
+        ),
+        purge_event_time=providers.Singleton(uc.PurgeEventTime, **_work, times=event_times),
         read_load=providers.Singleton(
             uc.ReadLoad, hashes=hasher, pool=store, news=news, tally=tally
         ),

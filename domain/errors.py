@@ -4,7 +4,7 @@ Each refusal carries one sentence for the user. The edges turn a refusal into an
 `entrypoints/web/errors.py` and `entrypoints/ui/calls/errors.py`.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 class DomainError(Exception):
@@ -220,6 +220,18 @@ class FilesUnavailable(DomainError):
     sentence = "The service cannot reach its store of files at the moment. Try again in a minute."
 
 
+class EventTimeUsedUp(DomainError):
+    """The account has used up its quota of event time. `retry_after` says how long it must wait."""
+
+    def __init__(self, quota: timedelta, *, free_at: datetime, now: datetime) -> None:
+        self.retry_after = free_at - now
+        minutes = -(-self.retry_after // timedelta(minutes=1))
+        super().__init__(
+            f"You have used your {_minutes(quota // timedelta(minutes=1))} of computing of the last hour. "
+            f"You can run events again at {free_at:%H:%M} UTC (in {_minutes(minutes)})."
+        )
+
+
 class HashingBusy(DomainError):
     sentence = "The server is busy signing people in. Try again in a moment."
 
@@ -234,3 +246,7 @@ class ReplicaGone(DomainError):
     """The process that ran the account's events does not respond, or has just stopped."""
 
     sentence = "The part of the service that ran your apps has stopped. Try again in some seconds, and reload the page."
+
+
+def _minutes(number: int) -> str:
+    return "1 minute" if number == 1 else f"{number} minutes"

@@ -93,6 +93,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         now=container.clock().now,
         new_secret=container.ids().new_secret,
     )
+    times = ui.event_times(use_cases, settings.event_time_policy, now=container.clock().now)
     pages = ui.mount(
         api,
         built,
@@ -101,6 +102,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         new_nonce=new_nonce,
         sign_out_token=form_tokens.offer_in_bar,
         metrics=metrics.events,
+        times=times,
     )
     metrics.show(
         ProcessMetrics(
@@ -119,7 +121,15 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         has_events=pages.accounts.has_events,
         is_in_use=pages.accounts.is_in_use,
     )
-    jobs = Jobs(jobs_of(use_cases, pages, purges_files=settings.uses_data_dir, replicas=replicas))
+    jobs = Jobs(
+        jobs_of(
+            use_cases,
+            pages,
+            purges_files=settings.uses_data_dir,
+            measures_events=settings.event_time_policy.has_quota,
+            replicas=replicas,
+        )
+    )
     our_pages = web.Pages.load(settings)
     web.install(
         api,
@@ -151,6 +161,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
             until_end.callback(ui.unmount, pages)  # Also if the startup fails.
             async with (
                 running(container) as others,
+                times.written_at_end(),
                 replicas.running(gate) if replicas else nullcontext(),
                 jobs.running(),
                 shutdown.noticed(),

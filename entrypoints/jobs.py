@@ -20,10 +20,15 @@ PURGE_FILES_EVERY: Final = 6 * 3600.0
 
 
 def jobs_of(
-    use_cases: UseCases, pages: ui.UI, *, purges_files: bool, replicas: Replicas | None = None
+    use_cases: UseCases,
+    pages: ui.UI,
+    *,
+    purges_files: bool,
+    measures_events: bool = False,
+    replicas: Replicas | None = None,
 ) -> Sequence[Job]:
     """Return the jobs. They are independent: if one fails, the others still run. `purges_files` is False if other
-    services share the folder of files."""
+    services share the folder of files. `measures_events` is True if accounts have a quota of event time."""
 
     async def keep_awake() -> None:
         await use_cases.keep_awake(
@@ -34,6 +39,7 @@ def jobs_of(
         await use_cases.purge_sessions()
         await use_cases.purge_devices()
         await use_cases.purge_attempts()
+        await use_cases.purge_event_time()
 
     async def forget_ended() -> None:
         await pages.accounts.forget(await use_cases.ended_sessions(pages.accounts.sessions()))
@@ -51,6 +57,8 @@ def jobs_of(
     if replicas is not None:
         beat = partial(_beat, replicas, pages)
         jobs.append(Job(name="replicas", run=beat, every=BEAT_EVERY))
+    if measures_events:
+        jobs.append(Job(name="write-event-time", run=pages.times.write, every=ui.WRITE_EVERY))
     if purges_files:
         jobs.append(Job(name="purge-files", run=purge_files, every=PURGE_FILES_EVERY))
     return jobs

@@ -131,6 +131,10 @@ def rows_of_every_kind() -> Rows:
             {"key": a_hash(8), "free_at": 2**62, "pending": 0},
             {"key": a_hash(9), "free_at": -1, "pending": 2},
         ],
+        "event_times": [
+            {"user_id": an_id(1), "minute": EARLY, "microseconds": 2**40},
+            {"user_id": an_id(99), "minute": LATE, "microseconds": 0},
+        ],
         "session_data": [{"owner_id": an_id(3), **entry} for entry in entries],
         "token_data": [{"owner_id": an_id(7), **entry} for entry in entries],
         "account_state": [{"owner_id": an_id(2), **entry} for entry in entries],

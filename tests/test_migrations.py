@@ -139,6 +139,7 @@ def test_an_upgrade_after_a_downgrade_makes_the_same_tables(url: str) -> None:
             "account_state",
             "alembic_version",
             "attempts",
+            "event_times",
             "files",
             "homes",
             "identities",
@@ -182,11 +183,11 @@ def test_pending_names_the_revisions_before_an_upgrade_and_none_after(url: str) 
     on(url, schema.upgrade)
 
     assert before == [
-        ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+        ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
     ]
     assert nowhere == [None]
     assert on(url, schema.pending) == [()]
-    assert on(url, schema.current) == ["0010"]
+    assert on(url, schema.current) == ["0011"]
 
 
 def test_a_store_newer_than_the_code_has_nothing_pending(url: str) -> None:
@@ -306,7 +307,7 @@ def test_several_processes_that_migrate_at_once_all_succeed(url: str) -> None:
         process.stdin.flush()
     results = [process.communicate(timeout=30) for process in processes]
 
-    assert results == [("0010\n", "")] * 3
+    assert results == [("0011\n", "")] * 3
     assert on(url, schema.pending) == [()]
 
 
@@ -359,7 +360,7 @@ def test_an_empty_database_and_one_of_ours_are_accepted_and_migrated(
 
     on(url, schema.must_be_ours, schema.upgrade)
 
-    assert on(url, schema.current) == ["0010"]
+    assert on(url, schema.current) == ["0011"]
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])

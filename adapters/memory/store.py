@@ -1,7 +1,7 @@
 """A store in the memory of this process, for tests and for trying things out."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain.model.access_token import AccessToken, AccessTokenId
@@ -36,6 +36,7 @@ class Tables:
     files: dict[tuple[UserId, FileKey], FileClaim] = field(default_factory=dict)
     replicas: dict[ReplicaId, Replica] = field(default_factory=dict)
     homes: dict[UserId, ReplicaId] = field(default_factory=dict)
+    event_times: dict[tuple[UserId, datetime], timedelta] = field(default_factory=dict)
 
     def copied(self) -> "Tables":
         """Copy one level deep: the repositories replace deeper values instead of changing them."""
@@ -53,6 +54,7 @@ class Tables:
             files=dict(self.files),
             replicas=dict(self.replicas),
             homes=dict(self.homes),
+            event_times=dict(self.event_times),
         )
 
 

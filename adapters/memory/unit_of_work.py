@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from adapters.memory.repositories import (
     MemoryAccessTokens,
     MemoryAccountState,
+    MemoryEventTimes,
     MemoryFiles,
     MemoryIdentities,
     MemoryKnownDevices,
@@ -37,6 +38,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self.account_state = MemoryAccountState(transaction)
         self.files = MemoryFiles(transaction)
         self.replicas = MemoryReplicas(transaction)
+        self.event_times = MemoryEventTimes(transaction)
 
     async def commit(self) -> None:
         self._publish()

@@ -178,6 +178,18 @@ class AttemptRow(Base):
     """How many counted attempts are not settled."""
 
 
+class EventTimeRow(Base):
+    """The time that events of an account have taken within one minute."""
+
+    __tablename__ = "event_times"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """No foreign key: events of several accounts are written together, and a row is removed after two hours."""
+    minute: Mapped[datetime] = mapped_column(primary_key=True, index=True)
+    """Its beginning."""
+    microseconds: Mapped[int] = mapped_column(BigInteger)
+
+
 class EntryRow(Base):
     """A stored value as JSON text."""
 

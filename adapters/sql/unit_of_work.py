@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.sql.repositories import (
     SqlAccessTokens,
     SqlAccountState,
+    SqlEventTimes,
     SqlFiles,
     SqlIdentities,
     SqlKnownDevices,
@@ -37,6 +38,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.account_state = SqlAccountState(statements)
         self.files = SqlFiles(statements)
         self.replicas = SqlReplicas(statements)
+        self.event_times = SqlEventTimes(statements)
 
     async def commit(self) -> None:
         await self._statements.commit()

@@ -25,6 +25,7 @@ from application.settings.dotenv_file import (
     read_dotenv,
 )
 from application.settings.environment import PREFIX, gradio_folder
+from application.settings.event_time import EventTimeSettings
 from application.settings.files_store import FilesStoreSettings
 from application.settings.oidc import ProviderNames, ProviderSettings
 from application.settings.proxy_identity import ProxyIdentitySettings
@@ -56,7 +57,7 @@ DATABASE_NAME: Final = "gradioapp.sqlite3"
 KEY_NAME: Final = "secret.key"
 
 
-class Settings(FilesStoreSettings, ProxyIdentitySettings):
+class Settings(FilesStoreSettings, ProxyIdentitySettings, EventTimeSettings):
     """Frozen. Use `load` to make one: it reports all faults at once."""
 
     model_config = SettingsConfigDict(

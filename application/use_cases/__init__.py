@@ -27,6 +27,12 @@ from application.use_cases.confirmations import (
     ConfirmByPassword,
     ReadConfirmation,
 )
+from application.use_cases.event_time import (
+    AddEventTime,
+    FindEventQuota,
+    PurgeEventTime,
+    ReadEventTime,
+)
 from application.use_cases.files import (
     BringFiles,
     ClaimFiles,
@@ -183,6 +189,11 @@ class UseCases:
     find_home: FindHome
     release_homes: ReleaseHomes
     leave_replicas: LeaveReplicas
+    # event time
+    add_event_time: AddEventTime
+    read_event_time: ReadEventTime
+    find_event_quota: FindEventQuota
+    purge_event_time: PurgeEventTime
     # health
     check_readiness: CheckReadiness
     read_load: ReadLoad

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from domain.model.access_token import AccessToken, AccessTokenId
+from domain.model.event_time import EventTime, UsedTime
 from domain.model.file import FileClaim, FileKey
 from domain.model.identity import Identity
 from domain.model.known_device import KnownDevice, KnownDeviceId
@@ -331,3 +332,20 @@ class ReplicaRepository(Protocol):
     @abstractmethod
     async def release(self, user_ids: Collection[UserId], *, of: ReplicaId) -> None:
         """Let other replicas take these accounts, if they are at the replica `of`."""
+
+
+class EventTimeRepository(Protocol):
+    """The time that events of accounts have taken, by minute."""
+
+    @abstractmethod
+    async def add(self, used: Collection[UsedTime]) -> None:
+        """Add used time to what is stored for the same account and minute. Several may name the same ones. Time of an
+        unknown account is no error."""
+
+    @abstractmethod
+    async def of_user(self, user_id: UserId, *, after: datetime) -> EventTime:
+        """Return what the account has used in minutes that begin later than `after`."""
+
+    @abstractmethod
+    async def forget(self, *, until: datetime) -> int:
+        """Remove what was used in minutes that begin at `until` or earlier; return how many rows there were."""

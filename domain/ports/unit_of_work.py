@@ -10,6 +10,7 @@ from domain.model.session import SessionId
 from domain.model.user import UserId
 from domain.ports.repositories import (
     AccessTokenRepository,
+    EventTimeRepository,
     FileRepository,
     IdentityRepository,
     KnownDeviceRepository,
@@ -33,6 +34,7 @@ class UnitOfWork(Protocol):
     account_state: StateRepository[UserId]
     files: FileRepository
     replicas: ReplicaRepository
+    event_times: EventTimeRepository
 
     @abstractmethod
     async def commit(self) -> None:

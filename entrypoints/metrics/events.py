@@ -36,6 +36,12 @@ class EventMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._refused = Counter(
+            "gradioapp_events_over_quota",
+            "Events that were refused because their account has used up its time.",
+            ("app",),
+            registry=registry,
+        )
         self._streams = Gauge(
             "gradioapp_streams_open", "Streams that are open.", ("app",), registry=registry
         )
@@ -52,6 +58,10 @@ class EventMetrics:
         self._seconds.labels(app, api_name).observe(seconds)
         if has_failed:
             self._failed.labels(app, api_name).inc()
+
+    def refused(self, app: str) -> None:
+        """Count an event that was refused because its account has used up its time."""
+        self._refused.labels(app).inc()
 
     def open_stream(self, app: str) -> AbstractContextManager[object]:
         """Count a stream that is open inside the block."""

@@ -8,6 +8,7 @@ from entrypoints.ui.calls.call import being_built
 from entrypoints.ui.mounted import UI
 from entrypoints.ui.mounting import mount, unmount
 from entrypoints.ui.pages import EXAMPLES, PAGES
+from entrypoints.ui.queueing.event_time import WRITE_EVERY, event_times
 from entrypoints.ui.refusals import must_be_servable, paths_of
 from entrypoints.ui.sdk import Page, PageRefused
 
@@ -15,11 +16,13 @@ __all__ = [
     "EXAMPLES",
     "PAGES",
     "UI",
+    "WRITE_EVERY",
     "App",
     "Host",
     "Page",
     "PageRefused",
     "being_built",
+    "event_times",
     "folders_of",
     "load_each",
     "load_pages",

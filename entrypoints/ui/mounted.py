@@ -19,7 +19,7 @@ from entrypoints.ui.files.private_places import PrivatePlaces
 from entrypoints.ui.isolation.accounts import Accounts
 from entrypoints.ui.isolation.kept_inputs import Held, Holdings
 from entrypoints.ui.isolation.tab_names import session_in
-from entrypoints.ui.limits import THREADS
+from entrypoints.ui.queueing.event_time import EventTimes
 from entrypoints.ui.queueing.threads import Threads
 from entrypoints.ui.sdk import Page
 
@@ -54,13 +54,15 @@ class UI:
     settings: Settings
     claims: Claims
     private: PrivatePlaces
+    times: EventTimes
+    """What the events of authors' apps take."""
+    threads: Threads
     pages: list[Mounted] = field(default_factory=list)
     """In the order of the navigation; the first is the HomePage."""
     assets: Assets = field(default_factory=Assets)
     accounts: Accounts = field(default_factory=Accounts)
     holdings: Holdings = field(default_factory=Holdings)
     running: RunningEvents = field(default_factory=RunningEvents)
-    threads: Threads = field(default_factory=lambda: Threads(THREADS))
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service is about to stop; no event begins any more."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -56,6 +56,7 @@ from entrypoints.ui.mcp.server import McpServer
 from entrypoints.ui.mounted import UI, Mounted, framers_of
 from entrypoints.ui.pages.last_used import LastUsed
 from entrypoints.ui.queueing.counting import CountedEvents
+from entrypoints.ui.queueing.event_time import UNLIMITED, EventTimes
 from entrypoints.ui.queueing.fair_queue import FairQueue
 from entrypoints.ui.queueing.threads import RUNNING, Threads
 from entrypoints.ui.refusals import must_be_servable, paths_of, slug
@@ -132,6 +133,7 @@ def mount(
     new_nonce: Callable[[], str],
     sign_out_token: Callable[[Session], str],
     metrics: EventMetrics,
+    times: EventTimes,
 ) -> UI:
     """Mount the first page at the UI's path and the others below it. `sign_out_token` returns the token for the sign-out
     form in the bar. Raises PageRefused."""
@@ -143,7 +145,13 @@ def mount(
     for page in pages:
         # One number for all pages, because strangers can read it, even at addresses without a page.
         page.demo.app_id = home.demo.app_id
-    ui = UI(settings=settings, claims=Claims(use_cases), private=PrivatePlaces.of(settings))
+    ui = UI(
+        settings=settings,
+        claims=Claims(use_cases),
+        private=PrivatePlaces.of(settings),
+        times=times,
+        threads=Threads(THREADS, times=times),
+    )
     mounting = _Mounting(
         api=api,
         ui=ui,
@@ -213,9 +221,12 @@ class _Mounting:
         oauth.warn_of_unknown_providers(page.title, page.scopes, settings.providers)
         policy = policy_of_page(page, settings)
         warn_of_stopped(page)
-        threads = ui.threads if demo.max_threads == THREADS else Threads(demo.max_threads)
+        # Who has used up their time can still sign out a device, for example.
+        times = UNLIMITED if page.looks and not page.is_example else ui.times
+        has_own = demo.max_threads != THREADS
+        threads = Threads(demo.max_threads, times=times) if has_own else ui.threads
         counted = CountedEvents(self.metrics, path, frozenset(demo.fns.values()))
-        replace_queue(demo, partial(FairQueue, threads=threads, counted=counted))
+        replace_queue(demo, partial(FairQueue, threads=threads, counted=counted, times=times))
         demo.create_limiter = partial(setattr, demo, "limiter", threads)  # type: ignore[method-assign]
         files = AppFiles(demo, ui.claims, ui.private, kept_examples=page.kept_examples)
         browser_storage = self.calls.use_cases.browser_storage
@@ -243,6 +254,7 @@ class _Mounting:
             server_functions=ServerFunctions(self.calls, path, page.scopes),
             threads=threads,
             counted=counted,
+            times=times,
             new_name=self.new_nonce,
             upload_limit=rules.upload_limit,
             inputs_limit=INPUTS * (rules.body_limit + NODES * NODE),

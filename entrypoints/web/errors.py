@@ -57,6 +57,7 @@ TABLE: Final[dict[type[errors.DomainError], tuple[int, str, str]]] = {
     errors.DiskFull: (507, "disk-full", "Disk full"),
     errors.FileGone: (503, "file-gone", "File removed"),
     errors.FilesUnavailable: (503, "files-unavailable", "Files unavailable"),
+    errors.EventTimeUsedUp: (429, "event-time-used-up", "Time used up"),
     errors.HashingBusy: (503, "busy", "Busy"),
     errors.StoreUnavailable: (503, "store-unavailable", "Database unavailable"),
     errors.ReplicaGone: (503, "replica-gone", "Part of the service stopped"),
@@ -91,7 +92,7 @@ def _headers(error: errors.DomainError) -> dict[str, str]:
     """Return Retry-After, or what was wrong with an access token (RFC 6750)."""
     if isinstance(error, errors.AccessTokenEnded):
         return {"www-authenticate": 'Bearer error="invalid_token"'}
-    if isinstance(error, errors.SignInThrottled):
+    if isinstance(error, errors.SignInThrottled | errors.EventTimeUsedUp):
         return {"retry-after": str(max(1, ceil(error.retry_after.total_seconds())))}
     if isinstance(error, _COME_BACK_SOON):
         return {"retry-after": str(COME_BACK)}

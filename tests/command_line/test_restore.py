@@ -113,7 +113,7 @@ def test_a_missing_backup_is_one_line(folder: Path, gradioapp: Gradioapp) -> Non
 def test_a_backup_of_a_newer_schema_is_refused_with_its_release(
     backup: Path, folder: Path, gradioapp: Gradioapp
 ) -> None:
-    rewritten(backup, folder, revision=('"0009"', '"0042"'), release=('"0.1.0"', '"7.0.0"'))
+    rewritten(backup, folder, revision=('"0011"', '"0042"'), release=('"0.1.0"', '"7.0.0"'))
 
     result = gradioapp("restore backup.tar")
 
@@ -125,7 +125,7 @@ def test_a_backup_of_a_newer_schema_is_refused_with_its_release(
 def test_a_manifest_that_names_another_schema_than_the_database_has_is_refused(
     backup: Path, folder: Path, gradioapp: Gradioapp
 ) -> None:
-    rewritten(backup, folder, revision=('"0009"', '"0008"'))
+    rewritten(backup, folder, revision=('"0011"', '"0008"'))
 
     result = gradioapp("restore backup.tar")
 
@@ -146,7 +146,7 @@ def test_a_backup_of_an_older_release_is_migrated_by_the_next_command(
     assert restored.exit_code == 0
     assert "Type: gradioapp db upgrade" in restored.stdout
     assert gradioapp("users list").exit_code == 0
-    assert "is at 0009" in gradioapp("db current").stdout
+    assert "is at 0011" in gradioapp("db current").stdout
 
 
 @pytest.fixture

@@ -125,6 +125,7 @@ async def emptied(engine: AsyncEngine, another: AsyncEngine) -> Storage:
         await connection.execute(text("DELETE FROM spent_logout_tokens"))
         await connection.execute(text("DELETE FROM attempts"))
         await connection.execute(text("DELETE FROM replicas"))
+        await connection.execute(text("DELETE FROM event_times"))
 
     async def forget_sizes(user: User) -> None:
         async with engine.execution_options(**{WRITING: True}).begin() as connection:

@@ -11,7 +11,7 @@ import pytest
 
 from entrypoints import ui
 from entrypoints.ui import limits
-from entrypoints.ui.queueing.fair_queue import FairQueue
+from entrypoints.ui.queueing.fair_queue import TOLD_WITHIN, FairQueue
 from entrypoints.ui.sdk.current import current_user
 from tests.ui.attacks import API, index_of, is_problem, joins
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
@@ -222,6 +222,62 @@ async def test_a_waiting_tab_is_told_its_place_in_the_actual_order(
     assert ranks(await ada.told("mine")) == [(0, 10)]
     last = ranks(await eve.told("eve9"))
     assert last == [(8, 9), (9, 10), *((n, n + 1) for n in range(8, -1, -1))]
+
+
+async def test_the_announced_places_of_two_accounts_are_those_in_which_their_events_start(
+    mounted: Mounts,
+) -> None:
+    started: list[str] = []
+    may_begin = asyncio.Event()
+
+    async def act(said: str) -> str:
+        if said == "eve0":
+            started.append(said)
+            await may_begin.wait()
+        elif said != "bob":
+            started.append(said)
+        return said
+
+    house = await mounted(an_app(act))
+    eve, ada, bob = [await house.signed_in(email) for email in (EVE, ADA, BOB)]
+    await bob.gets("act", "bob")  # From now on, the usual time of the function is known.
+    tabs = {f"eve{n}": eve for n in range(11)} | {f"ada{n}": ada for n in range(3)}
+    for tab, who in tabs.items():
+        await joins(who, house, "act", tab, tab=tab)
+        await until(lambda: started == ["eve0"])
+    await asyncio.sleep(2 * TOLD_WITHIN)
+    queue = queue_of(house)
+    places: dict[tuple[int, int], str] = {}
+    for event in queue._waiting():
+        messages: Any = queue.pending_messages_per_session[event.session_hash]
+        last = messages._queue[-1]
+        places[last.rank, last.queue_size] = event.session_hash.partition(".")[0]
+    may_begin.set()
+    await until(lambda: len(started) == len(tabs))
+
+    assert sorted(places) == [(rank, 13) for rank in range(13)]
+    assert [places[place] for place in sorted(places)] == started[1:]
+    assert started[1:4] == ["ada0", "ada1", "ada2"]
+
+
+async def test_a_waiting_tab_hears_that_the_events_before_it_were_cancelled(
+    mounted: Mounts, stage: Stage
+) -> None:
+    house = await mounted(an_app(stage.act))
+    eve = await house.signed_in(EVE)
+    for number in range(3):
+        await joins(eve, house, "act", "", tab=f"eve{number}")
+        await stage.began_in_all(1)
+    account = next(iter(house.pages.accounts.all()))
+    cancelled = next(one for one, tab in account.under_way.items() if tab.name.startswith("eve1"))
+    body = {"event_id": cancelled, "fn_index": 0, "session_hash": "eve1"}
+    (await eve.http.post(f"{API}/cancel", json=body)).raise_for_status()
+    await asyncio.sleep(2 * TOLD_WITHIN)
+    stage.all_go()
+
+    told = [m for m in await eve.told("eve2") if m["msg"] == "estimation"]
+
+    assert [(m["rank"], m["queue_size"]) for m in told][-1] == (0, 1)
 
 
 # Places to wait

@@ -1,6 +1,7 @@
 """Repositories over dictionaries. They pass the same contract tests as the SQL repositories."""
 
 from adapters.memory.repositories.access_tokens import MemoryAccessTokens
+from adapters.memory.repositories.event_times import MemoryEventTimes
 from adapters.memory.repositories.files import MemoryFiles
 from adapters.memory.repositories.identities import MemoryIdentities
 from adapters.memory.repositories.known_devices import MemoryKnownDevices
@@ -18,6 +19,7 @@ from adapters.memory.repositories.users import MemoryUsers
 __all__ = [
     "MemoryAccessTokens",
     "MemoryAccountState",
+    "MemoryEventTimes",
     "MemoryFiles",
     "MemoryIdentities",
     "MemoryKnownDevices",

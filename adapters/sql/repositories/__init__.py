@@ -2,6 +2,7 @@
 for every event are built once, because building takes as long as running."""
 
 from adapters.sql.repositories.access_tokens import SqlAccessTokens
+from adapters.sql.repositories.event_times import SqlEventTimes
 from adapters.sql.repositories.files import SqlFiles
 from adapters.sql.repositories.identities import SqlIdentities
 from adapters.sql.repositories.known_devices import SqlKnownDevices
@@ -14,6 +15,7 @@ from adapters.sql.repositories.users import SqlUsers
 __all__ = [
     "SqlAccessTokens",
     "SqlAccountState",
+    "SqlEventTimes",
     "SqlFiles",
     "SqlIdentities",
     "SqlKnownDevices",

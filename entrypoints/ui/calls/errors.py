@@ -49,8 +49,10 @@ TITLES: Final[dict[type[errors.DomainError], str]] = {
     errors.DiskFull: "Disk full",
     errors.FileGone: "File removed",
     errors.FilesUnavailable: "Files unavailable",
+    errors.EventTimeUsedUp: "Time used up",
     errors.HashingBusy: "Busy",
     errors.StoreUnavailable: "Database unavailable",
+    errors.ReplicaGone: "Part of the service stopped",
 }
 """The titles of the pop-ups; their text is the sentence of the error."""
 

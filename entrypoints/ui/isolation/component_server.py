@@ -39,6 +39,7 @@ async def respond(request: Request) -> None:
     component, fn = _server_function(request, tab, fields)
     if form is not None or json_bodies.may_name_files(raw):
         await request.files.must_be_allowed(request.signed_in, _named_in(component, fields))
+    await request.must_have_time_left()
     names = [name for file in form.files for name in file[:2]] if form else []
     await _note_names(request, component, fields, names)
     fields = {**fields, HASH: tab.name}
@@ -62,11 +63,12 @@ async def respond(request: Request) -> None:
             request.isolation.server_functions.call(request.scope, component, fn),
         ):
             room.hold(0 if form is None else form.size)
-            response = (
-                await request.response_to(fields)
-                if form is None
-                else await request.response_to_raw(*multipart.written(form, fields))
-            )
+            with request.measured():
+                response = (
+                    await request.response_to(fields)
+                    if form is None
+                    else await request.response_to_raw(*multipart.written(form, fields))
+                )
         if drawings is not None and fields.get("id") in drawings:
             request.held.draws(drawings, fields["id"])
         is_list = isinstance(component, gr.FileExplorer) and fields["fn_name"] == "ls"

@@ -1,6 +1,7 @@
 """Handle events. Each one runs in a tab of its caller, and may only name files of its caller."""
 
 import json
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -41,7 +42,7 @@ async def _queue(request: Request, body: Body, read: Received, *, api_name: str 
     tab = request.tab(body.get(HASH))
     fn = request.fn(tab.name, api_name, body)
     await request.must_own_files(read.raw, fn, body)
-    request.must_take_events()
+    await _must_begin(request, fn)
     with request.account.running(tab), request.room_for(read.size):
         await request.account.use(tab)
         request.account.begun_anew.discard(tab)
@@ -63,7 +64,7 @@ async def call_by_names(request: Request) -> None:
     if json_bodies.may_name_files(raw):
         named = named_by_any_of(fn.inputs, body.values())
         await request.files.must_be_allowed(request.signed_in, named)
-    request.must_take_events()
+    await _must_begin(request, fn)
     with request.account.running(request.no_tab), request.room_for(read.size):
         await request.account.make_room()
         response = await request.join_queue(fn, handed_bodies.as_named_inputs(body))
@@ -84,16 +85,24 @@ async def run(request: Request) -> None:
     tab = request.no_tab if body.get(HASH) is None else request.tab(body[HASH])
     fn = request.fn(tab.name or None, api_name, body)
     await request.must_own_files(read.raw, fn, body)
-    request.must_take_events()
+    await _must_begin(request, fn)
     with request.account.running(tab, is_direct=True), request.room_for(read.size):
         if tab.name:
             await request.account.use(tab)
             request.account.begun_anew.discard(tab)
             body[HASH] = tab.name
         async with request.isolation.threads.room_for(request.signed_in.user.id, fn.fn):
-            with request.isolation.counted.direct(fn) as direct:
+            with request.isolation.counted.direct(fn) as direct, request.measured():
                 send = direct.watched(request.send)
                 await request.forward_with_body(with_wrapped_inputs(body), send)
+
+
+async def _must_begin(request: Request, fn: Any) -> None:
+    """Refuse an event before it begins. One without a function, which stops others, needs no time. Raises
+    HTTPException, EventTimeUsedUp."""
+    if fn.fn is not None:
+        await request.must_have_time_left()
+    request.must_take_events()
 
 
 async def listen(request: Request) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from domain.errors import EventTimeUsedUp
 from domain.model.caller import SignedIn
 from entrypoints.access import RECOGNISE
 from entrypoints.ui.calls.events import go_on_as
@@ -30,6 +31,7 @@ from entrypoints.ui.isolation.server_functions import ServerFunctions
 from entrypoints.ui.isolation.tab_names import within
 from entrypoints.ui.isolation.uploads import UploadFolder
 from entrypoints.ui.queueing.counting import CountedEvents
+from entrypoints.ui.queueing.event_time import EventTimes
 from entrypoints.ui.queueing.threads import Threads, used_by
 from entrypoints.ui.wire import handed_bodies, json_bodies
 from entrypoints.ui.wire.exchange import Exchange, HeldResponse
@@ -58,6 +60,7 @@ class Isolation:
     pieces: StreamPieces
     server_functions: ServerFunctions
     threads: Threads
+    times: EventTimes
     counted: CountedEvents
     new_name: Callable[[], str]
     """Returns an unguessable name for a new tab."""
@@ -107,6 +110,18 @@ class Request:
         """Raises HTTPException if the service is about to stop."""
         if self.isolation.draining.is_set():
             raise HTTPException(503, STOPPING, {"retry-after": "5"})
+
+    async def must_have_time_left(self) -> None:
+        """Raises EventTimeUsedUp if the account has used up its time of the last hour."""
+        try:
+            await self.isolation.times.must_be_left(self.signed_in.user)
+        except EventTimeUsedUp:
+            self.isolation.counted.refuse()
+            raise
+
+    def measured(self) -> AbstractContextManager[None]:
+        """Count the time that the block takes for the account."""
+        return self.isolation.times.running({self.signed_in.user.id: 1})
 
     async def must_still_be_live(self) -> None:
         """Check the session once more before an event begins: the body may have arrived long after the headers. Raises
@@ -246,8 +261,10 @@ class Request:
         self.goes_on()
         with self.memory.place_for(account):
             # A validator runs before its event is queued.
+            # The response may also be a cached result.
             async with self.isolation.threads.room_for(account, fn.validator):
-                return await self.response_to(body)
+                with self.measured():
+                    return await self.response_to(body)
 
     async def response_to(self, body: Body) -> HeldResponse:
         """Return Gradio's response to the request with another JSON body."""

@@ -15,7 +15,7 @@ from gradio_client.utils import is_file_obj_with_meta  # type: ignore[import-unt
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from domain.errors import DiskFull, FilesQuotaExceeded
+from domain.errors import DiskFull, EventTimeUsedUp, FilesQuotaExceeded
 from domain.model.caller import SignedIn
 from entrypoints.access import RECOGNISE, SIGNED_IN
 from entrypoints.ui.isolation.request import Isolation
@@ -50,6 +50,8 @@ class ToolCall:
             return await self._run(self.offer.in_order(arguments))
         except HTTPException as refused:
             raise CallRefused(str(refused.detail)) from refused
+        except EventTimeUsedUp as refused:
+            raise CallRefused(refused.sentence) from refused
 
     async def _run(self, values: list[Any]) -> list[Any]:
         signed_in: SignedIn = self.loopback.scope["state"][SIGNED_IN]

@@ -3,6 +3,7 @@
 import gradio as gr
 
 from domain.errors import PasswordInvalid
+from domain.model.event_time import MINUTE, EventQuota
 from domain.model.password import LONGEST, SHORTEST
 from entrypoints.ui.calls.call import current_call
 from entrypoints.ui.pages import tokens
@@ -10,9 +11,18 @@ from entrypoints.ui.pages.quiet import QUIET
 from entrypoints.ui.pages.text import hello
 
 
-async def show() -> tuple[str, str]:
-    user = current_call().signed_in.user
-    return user.email, user.name
+async def show() -> tuple[str, str, gr.Markdown]:
+    call = current_call()
+    user = call.signed_in.user
+    found = await call.use_cases.find_event_quota(call.caller)
+    return user.email, user.name, gr.Markdown(_said_of(found), visible=found is not None)
+
+
+def _said_of(found: EventQuota | None) -> str:
+    if found is None:
+        return ""
+    used, quota = found.used // MINUTE, found.quota // MINUTE
+    return f"Computing: {used} of {quota} minutes used in the last hour."
 
 
 async def rename(name: str) -> tuple[str, str]:
@@ -54,6 +64,7 @@ def tab(demo: gr.Blocks, greeting: gr.Markdown) -> None:
     with gr.Row(elem_classes="beside"):
         name = gr.Textbox(label="Name", max_length=200, html_attributes=_autocomplete("name"))
         save = gr.Button("Change name", scale=0, min_width=160)
+    quota = gr.Markdown(visible=False)
     gr.Markdown("## Password\nChanging it ends your sessions on all other devices.")
     current = _password("Current password", "current-password")
     new = _password(
@@ -66,7 +77,7 @@ def tab(demo: gr.Blocks, greeting: gr.Markdown) -> None:
         info="Somebody who knew the old password may have made one. Programs that use one stop working.",
     )
     change = gr.Button("Change password", variant="primary")
-    demo.load(show, None, [email, name], **QUIET)
+    demo.load(show, None, [email, name, quota], **QUIET)
     gr.on([save.click, name.submit], rename, name, [name, greeting], **QUIET)
     boxes = [current, new, again]
     changed = gr.on(

@@ -54,6 +54,10 @@ class CountedEvents:
         if begun is not None:
             self._end(event.fn, begun, has_failed=has_failed)
 
+    def refuse(self) -> None:
+        """Count an event that was refused because its account has used up its time."""
+        self._metrics.refused(self._app)
+
     @contextmanager
     def direct(self, fn: BlockFunction) -> Iterator["DirectEvent"]:
         """Count an event that runs within its request."""

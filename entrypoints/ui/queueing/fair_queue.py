@@ -16,46 +16,32 @@ from gradio.queueing import Event, EventQueue, Queue
 from gradio.server_messages import EventMessage
 from starlette.exceptions import HTTPException
 
-from entrypoints.access import SIGNED_IN
 from entrypoints.ui import limits
 from entrypoints.ui.limits import half_of
 from entrypoints.ui.queueing.counting import CountedEvents
+from entrypoints.ui.queueing.event_time import EventTimes
+from entrypoints.ui.queueing.groups import UNKNOWN_SECONDS, Group, Run, account_of
 from entrypoints.ui.queueing.threads import Threads, used_by
 from entrypoints.ui.queueing.turns import Account, Turns
 
-
-class Group(EventQueue):
-    """Events that share a concurrency limit; by default the events of one function."""
-
-    def __init__(self, concurrency_id: str, concurrency_limit: int | None) -> None:
-        super().__init__(concurrency_id, concurrency_limit)
-        self.turns: Final = Turns()
-
-    @property
-    def is_full(self) -> bool:
-        limit = self.concurrency_limit
-        return limit is not None and self.current_concurrency >= limit
-
-    @property
-    def is_idle(self) -> bool:
-        return not self.queue and not self.current_concurrency
-
-    def has_room_for(self, account: Account) -> bool:
-        limit = self.concurrency_limit
-        return limit is None or self.turns.running(account) < half_of(limit)
-
-    def in_order(self) -> list[Event]:
-        """Return the waiting events in the order in which they will start."""
-        waiting = [(account_of(event), event.enqueue_time) for event in self.queue]
-        return [self.queue[position] for position in self.turns.in_order(waiting)]
+TOLD_WITHIN: Final = 0.3
+"""Seconds until all waiting tabs know that the queue has changed."""
 
 
 class FairQueue(Queue):
     """A queue that is fair between accounts. Gradio's own queue takes the oldest event of a random group."""
 
-    def __init__(self, *args: Any, threads: Threads, counted: CountedEvents, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        threads: Threads,
+        counted: CountedEvents,
+        times: EventTimes,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._threads: Final = threads
+        self._times: Final = times
         self._metrics: Final = counted
         self._workers: Final = Turns()
         self._counted: Final[dict[str, ExitStack]] = {}
@@ -147,14 +133,44 @@ class FairQueue(Queue):
         )
 
     def broadcast_estimations(self, concurrency_id: str, after: int | None = None) -> None:
-        """Send the waiting tabs their rank. `after` is given if an event has joined at the end of the list."""
+        """Send the waiting tabs their rank. `after` is given if an event has joined at the end of the list: those that
+        start before it only learn soon that the queue has become longer, so that a flood of events costs less."""
         group = self._groups[concurrency_id]
         if len(group.queue) > 1:
             joined = group.queue[-1]
-            group.queue = group.in_order()
+            group.queue = group.as_forecast(self._usual_seconds, most=self.max_thread_count)
             if after is not None:
                 after = group.queue.index(joined)
+                self._tell_all_soon(concurrency_id)
         super().broadcast_estimations(concurrency_id, after)
+
+    def _tell_all_soon(self, concurrency_id: str) -> None:
+        group = self._groups[concurrency_id]
+        if not group.is_told_soon:
+            group.is_told_soon = True
+            asyncio.get_running_loop().call_later(TOLD_WITHIN, self._tell_all, concurrency_id)
+
+    def _tell_all(self, concurrency_id: str) -> None:
+        group = self._groups.get(concurrency_id)
+        if group is not None:
+            group.is_told_soon = False
+            self.broadcast_estimations(concurrency_id)
+
+    def _usual_seconds(self, fn: BlockFunction) -> float:
+        if fn.connection == "stream":
+            return fn.time_limit or UNKNOWN_SECONDS
+        known = self.process_time_per_fn.get(fn)
+        return UNKNOWN_SECONDS if known is None else known.avg_time
+
+    async def clean_events(
+        self, *, session_hash: str | None = None, event_id: str | None = None
+    ) -> None:
+        """Remove cancelled events from the queue, and tell the others their new ranks."""
+        before = {one: len(group.queue) for one, group in self._groups.items()}
+        await super().clean_events(session_hash=session_hash, event_id=event_id)
+        for one, group in list(self._groups.items()):
+            if len(group.queue) < before.get(one, 0):
+                self._tell_all_soon(one)
 
     # Runs
 
@@ -215,23 +231,23 @@ class FairQueue(Queue):
     def _counting(self, events: Sequence[Event]) -> Iterator[None]:
         """Count a run for the account whose turn it was. Divide the time of a batch between the accounts in it."""
         first, account = events[0], account_of(events[0])
-        counted = self._groups[first.concurrency_id].turns, self._workers
+        group = self._groups[first.concurrency_id]
+        counted = group.turns, self._workers
         in_batch = Counter(account_of(event) for event in events)
         begun = time.monotonic()
+        run = Run(account, first.fn, begun)
+        group.runs.append(run)
         for turns in counted:
             turns.begin(account)
         try:
-            with self._threads.counting(account, first.fn.fn):
+            shares = {one: n / len(events) for one, n in in_batch.items()}
+            with self._threads.counting(account, first.fn.fn), self._times.running(shares):
                 yield
         finally:
+            group.runs.remove(run)
             each = (time.monotonic() - begun) / len(events)
             for turns in counted:
                 turns.end(account, {one: n * each for one, n in in_batch.items()})
-
-
-def account_of(event: Event) -> Account:
-    signed_in = event.request.scope.get("state", {}).get(SIGNED_IN)
-    return None if signed_in is None else signed_in.user.id
 
 
 def _next_of(turns: Turns, first: dict[Account, Event]) -> Account:

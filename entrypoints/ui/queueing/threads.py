@@ -14,6 +14,7 @@ from typing import Any, Final
 from anyio._backends._asyncio import AsyncIOBackend
 
 from entrypoints.ui.limits import half_of
+from entrypoints.ui.queueing.event_time import UNLIMITED, EventTimes
 from entrypoints.ui.queueing.turns import Account
 from entrypoints.ui.replacement import Replacement
 
@@ -169,7 +170,8 @@ class Threads:
     thread that runs on after its event was cancelled counts as both, an event and a thread, until it ends.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, *, times: EventTimes = UNLIMITED) -> None:
+        self._times = times
         self._steps = Places(total, each=half_of(total))
         self._events = Places(math.inf, each=max(1, half_of(total) - 1))
 
@@ -182,12 +184,16 @@ class Threads:
         if kind is asyncio.CancelledError and step is not None:
             loop = asyncio.get_running_loop()
             self._events.take(account)
-            if step.when_over(partial(_soon, loop, partial(self._end_after_all, account))):
+            end = self._times.begin({account: 1})
+            over = partial(self._end_after_all, account, end)
+            if step.when_over(partial(_soon, loop, over)):
                 return
+            end()
             self._events.give_back(account)
         self._steps.give_back(account)
 
-    def _end_after_all(self, account: Account) -> None:
+    def _end_after_all(self, account: Account, end: Callable[[], None]) -> None:
+        end()
         self._steps.give_back(account)
         self._events.give_back(account)
 

@@ -46,7 +46,7 @@ class Turns:
         if not self._running[account]:
             del self._running[account]
         for each, used in seconds.items():
-            self._add(each, max(_faded(used), SHORTEST))
+            self._add(each, counted_time(used))
 
     def next_of(self, waiting: Mapping[Account, float]) -> Account:
         """Return the account whose turn it is. `waiting` maps at least one account to the time since which its first
@@ -55,7 +55,7 @@ class Turns:
         return min(waiting, key=lambda account: (*self._standing(account, now), waiting[account]))
 
     def in_order(self, waiting: Sequence[tuple[Account, float]]) -> list[int]:
-        """Return the positions in `waiting` in the order of their turns, assuming that no run ends meanwhile. Each
+        """Return the positions in `waiting` in the order of their turns if all start at once, as in a batch. Each
         item of `waiting` is an account, and the time since which it waits. Items of one account keep their order."""
         now = self._now()
         standings = {account: self._standing(account, now) for account, _ in waiting}
@@ -66,6 +66,10 @@ class Turns:
             keys.append((running + ahead[account], used, since, position))
             ahead[account] += 1
         return [position for *_, position in sorted(keys)]
+
+    def standing(self, account: Account) -> tuple[int, float]:
+        """Return the number of runs and the used seconds of an account at this moment."""
+        return self._standing(account, self._now())
 
     def _standing(self, account: Account, now: float) -> tuple[int, float]:
         """Return the number of runs and the decayed seconds of an account. The lowest pair is next."""
@@ -81,6 +85,7 @@ class Turns:
             self._used.popitem(last=False)
 
 
-def _faded(seconds: float) -> float:
-    """Return the seconds of a run that still count at its end: its first seconds have decayed already."""
-    return HALF_LIFE / math.log(2) * -math.expm1(-math.log(2) * seconds / HALF_LIFE)
+def counted_time(seconds: float) -> float:
+    """Return the seconds of a run that count at its end: its first seconds have decayed already."""
+    faded = HALF_LIFE / math.log(2) * -math.expm1(-math.log(2) * seconds / HALF_LIFE)
+    return max(faded, SHORTEST)
