@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
@@ -32,9 +32,9 @@ def emails(count: int) -> list[str]:
     return [f"user{number}@example.org" for number in range(count)]
 
 
-def add_accounts(folder: Path, count: int) -> None:
+def add_accounts(folder: Path, count: int, **settings: Any) -> None:
     async def add() -> None:
-        container = build(load(env_file=None, data_dir=folder))
+        container = build(load(env_file=None, data_dir=folder, **settings))
         async with running(container):
             for email in emails(count):
                 await container.use_cases().create_user(
@@ -107,6 +107,30 @@ def abused(folder: Path, *, files: int, **settings: str) -> Iterator[Running]:
         yield Running(address, process.pid)
 
 
+@contextmanager
+def with_workers(number: int, folder: Path, database: str) -> Iterator[str]:
+    """Yield the address of a service with the app of `benchmarks.busy`, as soon as all its workers serve."""
+    port = _free_port()
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "GRADIOAPP_DATA_DIR": str(folder),
+        "GRADIOAPP_DATABASE_URL": database,
+        "GRADIOAPP_LOG_LEVEL": "warning",
+    }
+    command = ("entrypoints", "serve", "--app", "benchmarks.busy:demo", "--port", port)
+    said = folder / "said"
+    with (
+        said.open("wb") as output,
+        _running((*command, "--workers", str(number)), env, output=output.fileno()),
+    ):
+        for _ in range(1200):
+            if "Serving at" in said.read_text():
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+
+
 def _free_port() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -115,23 +139,27 @@ def _free_port() -> str:
 
 @contextmanager
 def _running(
-    command: Sequence[str], env: Mapping[str, str], *, files: int | None = None
+    command: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    files: int | None = None,
+    output: int = subprocess.DEVNULL,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a process that ends with the block. Its working directory is empty, because apps must not show a folder that
     contains the service's own files."""
-    with TemporaryDirectory() as cwd, _started(command, cwd, env, files) as process:
+    with TemporaryDirectory() as cwd, _started(command, cwd, env, files, output) as process:
         yield process
 
 
 @contextmanager
 def _started(
-    command: Sequence[str], cwd: str, env: Mapping[str, str], files: int | None
+    command: Sequence[str], cwd: str, env: Mapping[str, str], files: int | None, output: int
 ) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         env=env,
         cwd=cwd,
-        stdout=subprocess.DEVNULL,
+        stdout=output,
         preexec_fn=None if files is None else partial(_limit_files, files),
     )
     try:

@@ -118,7 +118,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         new_secret=container.ids().new_secret,
         codec=container.codec(),
         now=container.clock().now,
-        has_events=pages.accounts.has_events,
+        has_events=pages.accounts.has_events_or_results,
         is_in_use=pages.accounts.is_in_use,
     )
     jobs = Jobs(
@@ -138,7 +138,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         form_tokens=form_tokens,
         pages=our_pages,
         jobs=jobs.states,
-        is_stopping=pages.draining.is_set,
+        is_stopping=lambda: shutdown.has_begun,
         start_for=pages.start_for,
         page_at=pages.page_at,
         hand_over=pages.accounts.hand_over,
@@ -152,6 +152,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         is_busy=pages.accounts.have_events,
         # A reload must not wait.
         patience=0 if settings.reload else settings.drain_seconds,
+        hand_over=replicas.hand_over if replicas else None,
     )
     mounted = api.router.lifespan_context
 

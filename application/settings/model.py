@@ -88,6 +88,7 @@ class Settings(FilesStoreSettings, ProxyIdentitySettings, EventTimeSettings):
     )
     ui_path: str = "/gradio"
     apps: Annotated[tuple[str, ...], NoDecode] = ()
+    workers: int = Field(default=1, ge=1, le=64)
     reload: bool = False
     sample_users: bool = False
     mcp: bool = False
@@ -219,7 +220,7 @@ class Settings(FilesStoreSettings, ProxyIdentitySettings, EventTimeSettings):
     @property
     def may_have_replicas(self) -> bool:
         """Whether other processes may serve the same data."""
-        return self.uses_data_dir and self.database_file is None
+        return self.uses_data_dir and not self.database.startswith("sqlite")
 
     @property
     def key_file(self) -> Path:

@@ -63,8 +63,12 @@ def faults_of(settings: Settings) -> list[str]:
             f"{PREFIX}DATA_DIR={settings.data_dir.resolve()} contains the working directory, and apps cannot show files of the data folder: "
             "use a separate folder, such as gradioapp-data"
         )
-    faults += _base_path_faults(settings) + _metrics_faults(settings)
-    if settings.replica_url is not None and not settings.may_have_replicas:
+    faults += _base_path_faults(settings) + _metrics_faults(settings) + _worker_faults(settings)
+    if (
+        settings.replica_url is not None
+        and not settings.may_have_replicas
+        and settings.workers == 1
+    ):
         faults.append(
             f"{PREFIX}REPLICA_URL: replicas share a PostgreSQL database, and SQLite serves one process: set {PREFIX}DATABASE_URL, or "
             f"remove {PREFIX}REPLICA_URL"
@@ -119,6 +123,30 @@ def _base_path_faults(settings: Settings) -> list[str]:
         f"{PREFIX}PUBLIC_URL: the service itself uses addresses below /{parts[0]}; use another path, "
         f"or set {PREFIX}UI_PATH to another one than {settings.ui_path}"
     ]
+
+
+def _worker_faults(settings: Settings) -> list[str]:
+    if settings.workers == 1:
+        return []
+    name, alone = f"{PREFIX}WORKERS={settings.workers}", "or serve with one worker"
+    faults = []
+    if not settings.uses_data_dir:
+        faults.append(
+            f"{name}: with {PREFIX}ENVIRONMENT=test, all data is in the memory of one process. Set it to dev, {alone}"
+        )
+    elif not settings.may_have_replicas:
+        faults.append(
+            f"{name}: workers share a PostgreSQL database, and SQLite serves one process. "
+            f"Set {PREFIX}DATABASE_URL=postgresql://user:password@host/name, {alone}"
+        )
+    if settings.reload:
+        faults.append(f"{name}: a reload restarts one worker. Leave out --reload, {alone}")
+    if settings.replica_url is not None and urlsplit(settings.replica_url).port != 0:
+        faults.append(
+            f"{name}: each worker listens for the others at a port of its own. "
+            f"Set the port of {PREFIX}REPLICA_URL={settings.replica_url} to 0, {alone}"
+        )
+    return faults
 
 
 def _metrics_faults(settings: Settings) -> list[str]:

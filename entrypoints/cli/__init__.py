@@ -1,7 +1,5 @@
 """The `gradioapp` command for operators. Without a subcommand, it serves."""
 
-import sys
-
 import typer
 
 from entrypoints.cli import (
@@ -16,6 +14,7 @@ from entrypoints.cli import (
     users,
     version,
 )
+from entrypoints.cli.output import show_all_characters
 from entrypoints.cli.program import Program
 
 app = typer.Typer(
@@ -38,8 +37,5 @@ app.command("version")(version.version)
 
 
 def main() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if reconfigure := getattr(stream, "reconfigure", None):
-            # The command must not fail because of a name that the terminal cannot show.
-            reconfigure(errors="backslashreplace")
+    show_all_characters()
     app()

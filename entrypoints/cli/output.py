@@ -1,11 +1,19 @@
 """Print the results of commands: tables for people, JSON for programs."""
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import typer
+
+
+def show_all_characters() -> None:
+    """Escape what the terminal cannot show: no command fails because of a name."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -53,7 +53,7 @@ class Program(TyperGroup):
         except TyperException as error:
             sys.exit(_print_error(_misuse(error), code=USE))
         except Exception as error:
-            fault = _fault(error)
+            fault = fault_of(error)
             if fault is None:
                 raise
             sys.exit(_print_error(*fault.lines, code=fault.code))
@@ -95,7 +95,7 @@ def _misuse(error: TyperException) -> str:
     return f"{said.rstrip('.')}. Type: {context.command_path} --help"
 
 
-def _fault(error: Exception) -> Fault | None:
+def fault_of(error: Exception) -> Fault | None:
     """Return the error in words for the operator, or None for a bug of ours."""
     from alembic.util import CommandError
 

@@ -22,8 +22,9 @@ from application.container import Composition, build
 from application.settings import Settings, load, pass_on
 from entrypoints import ui, web
 from entrypoints.app import create_app
+from entrypoints.cli.announcement import Announcement
 from entrypoints.cli.broken import BrokenService
-from entrypoints.cli.server import Announcement, Server, configured
+from entrypoints.cli.server import Server, configured
 from entrypoints.cli.startup import Startup
 
 Target = Callable[[list[socket.socket] | None], None]

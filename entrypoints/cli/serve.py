@@ -11,9 +11,12 @@ from entrypoints.cli.program import Fault
 if TYPE_CHECKING:
     from application.container import Composition
     from application.settings import Settings
+    from entrypoints.cli.server import Announces
 
 BACKLOG: Final = 2048
 """Connections that wait in the system's queue until we accept them."""
+MOST_WORKERS: Final = 64
+"""As the setting WORKERS has it. Here, because the settings are heavy to import."""
 
 
 def serve(
@@ -36,6 +39,14 @@ def serve(
     mcp: Annotated[  # noqa: FBT002 -- An option.
         bool, typer.Option("--mcp", help="Offer the apps' events to programs as MCP tools.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_WORKERS,
+            help="Processes that serve; more than one needs PostgreSQL. [1]",
+        ),
+    ] = None,
 ) -> None:
     """Run the service. Options override environment variables, and those override .env."""
     typed = {
@@ -45,6 +56,7 @@ def serve(
         "reload": reload or None,
         "sample_users": sample_users or None,
         "mcp": mcp or None,
+        "workers": workers,
     }
     overrides = {name: value for name, value in typed.items() if value is not None}
     from application.settings import OLD_DATA_DIR
@@ -71,12 +83,18 @@ def serve(
         container = build(settings)
         if settings.uses_data_dir:
             make_ready(container)
-        if settings.reload:
+        if settings.workers > 1:
+            from entrypoints.cli.workers import serve_with_workers
+
+            serve_with_workers(settings, overrides, listener, container)
+        elif settings.reload:
             from entrypoints.cli.reloading import serve_reloading
 
             serve_reloading(settings, overrides, listener)
         else:
-            _serve(container, listener)
+            from entrypoints.cli.announcement import Announcement
+
+            serve_at(container, listener, Announcement(settings=settings))
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -103,7 +121,8 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _serve(container: "Composition", listener: socket.socket) -> None:
+def serve_at(container: "Composition", listener: socket.socket, announcement: "Announces") -> None:
+    """Serve at the socket until a signal ends the process. Raises Fault."""
     from application.settings import quiet_gradio
 
     settings: Settings = container.settings()
@@ -111,7 +130,7 @@ def _serve(container: "Composition", listener: socket.socket) -> None:
 
     from entrypoints import ui, web
     from entrypoints.app import create_app
-    from entrypoints.cli.server import Announcement, Server, configured
+    from entrypoints.cli.server import Server, configured
     from entrypoints.cli.startup import Startup
 
     web.configure_logging(settings)
@@ -119,4 +138,4 @@ def _serve(container: "Composition", listener: socket.socket) -> None:
         served = create_app(container)
     except ui.PageRefused as refused:
         raise Fault(str(refused)) from refused
-    Server(configured(Startup(served)), Announcement(settings=settings)).run(sockets=[listener])
+    Server(configured(Startup(served)), announcement).run(sockets=[listener])

@@ -1,19 +1,16 @@
-"""Configure and run uvicorn, and print the service's address once it listens."""
+"""Configure and run uvicorn, and tell when the service listens."""
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
-from multiprocessing.synchronize import Event
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import typer
 import uvicorn
 
 from application.settings import Settings
 from application.use_cases import UseCases
-from application.use_cases.sample_users import SAMPLE_PASSWORD, SAMPLE_USERS
 from domain.errors import StoreUnavailable
 from entrypoints import event_loop
 from entrypoints.cli.connections import (
@@ -23,7 +20,6 @@ from entrypoints.cli.connections import (
     files_allowed,
 )
 from entrypoints.cli.memory import tune_memory
-from entrypoints.cli.operating import address
 from entrypoints.cli.protocol import BoundedProtocol
 from entrypoints.cli.serve import BACKLOG
 from entrypoints.cli.startup import Startup
@@ -52,33 +48,18 @@ def configured(app: Any, **more: Any) -> uvicorn.Config:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
-    """Prints the service's address, and once the sample users and the setup link. It must be picklable, because a
-    reloading server sends it to a child process."""
+class Announces(Protocol):
+    """Tells that the service listens."""
 
-    settings: Settings
-    is_made: Event | None = None
-    """Set after the first announcement, in all processes. None for a server that does not reload."""
+    @property
+    def settings(self) -> Settings: ...
 
     async def make(self, use_cases: UseCases | None) -> None:
-        """`use_cases` is None for a service that could not be built."""
-        here = address(self.settings)
-        typer.echo(f"Serving at {here} (Ctrl+C stops)")
-        if use_cases is None or (self.is_made is not None and self.is_made.is_set()):
-            return
-        if self.settings.sample_users:
-            emails = " and ".join(email for email, _ in SAMPLE_USERS)
-            typer.echo(f"Sample users: {emails}, password {SAMPLE_PASSWORD}")
-        if token := await use_cases.offer_setup():
-            typer.echo("There is no admin yet. Open this link within 15 minutes to make one:")
-            typer.echo(f"  {here}/setup?token={token}")
-        if self.is_made is not None:
-            self.is_made.set()
+        """`use_cases` is None for a service that could not be built. Raises StoreUnavailable."""
 
 
 class Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, announcement: Announcement) -> None:
+    def __init__(self, config: uvicorn.Config, announcement: Announces) -> None:
         super().__init__(config)
         self.announcement = announcement
 

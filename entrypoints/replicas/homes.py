@@ -1,7 +1,9 @@
 """Find the home of an account: the replica that runs its events."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final
@@ -19,6 +21,10 @@ KNOWN_FOR: Final = 1.0
 """Seconds for which the home of an account at another replica is not asked for again."""
 STOOD_STILL: Final = 3.0
 """Seconds without a beat after which this process asks whether the others still know it."""
+FORGOTTEN_AFTER: Final = BEAT_EVERY + KNOWN_FOR + 0.5
+"""Seconds after which no other replica takes one that stops for the home of an account, unless it asks the database."""
+_LOOK_EVERY: Final = 0.01
+"""Seconds between two looks for accounts that can leave: less than a program takes from one event to the next."""
 UNUSED_FOR: Final = 3600.0
 """Seconds without a request after which an account without open pages may get another home."""
 
@@ -47,8 +53,8 @@ class Homes:
         is_in_use: Callable[[UserId], bool],
         now: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
     ) -> None:
-        """`has_events` tells whether events of the account wait or run here, `is_in_use` also whether it has a page open.
-        `now` returns seconds of a monotonic clock."""
+        """`has_events` tells whether events of the account wait or run here, or have results that nobody has read;
+        `is_in_use` also whether it has a page open. `now` returns seconds of a monotonic clock."""
         self._this = this
         self._beat = beat
         self._find_home = find_home
@@ -62,6 +68,9 @@ class Homes:
         """The accounts whose home is here, and when each one was last used."""
         self._elsewhere: dict[UserId, tuple[Peer, float]] = {}
         """The accounts whose home is another replica, and until when that is not asked again."""
+        self._using: Counter[UserId] = Counter()
+        """Requests of each account that may begin an event here."""
+        self._stops_since: float | None = None
         self._moving = asyncio.Lock()
         """Held while accounts come here or leave, so that none does both."""
         self._beaten_at = float("-inf")
@@ -73,9 +82,11 @@ class Homes:
     def listens_at(self, url: str) -> None:
         self._this = replace(self._this, url=url)
 
-    async def elsewhere(self, user_id: UserId) -> Peer | None:
-        """Return the replica that runs the account's events, or None if this one does. Raises ReplicaGone,
-        StoreUnavailable."""
+    async def elsewhere(
+        self, user_id: UserId, *, otherwise: ReplicaId | None = None
+    ) -> Peer | None:
+        """Return the replica that runs the account's events, or None if this one does. `otherwise` takes an account
+        without a home. Raises ReplicaGone, StoreUnavailable."""
         await self._notice_standstill()
         now = self._now()
         if user_id in self._here:
@@ -84,12 +95,24 @@ class Homes:
         peer, until = self._elsewhere.get(user_id, (None, 0.0))
         if peer is not None and until > now and not peer.gone.is_set():
             return peer
-        return await self._find(user_id)
+        return await self._find(user_id, otherwise or self._next_home(user_id))
+
+    @contextmanager
+    def used(self, user_id: UserId) -> Iterator[None]:
+        """Keep an account whose home is here, until the block ends."""
+        self._using[user_id] += 1
+        try:
+            yield
+        finally:
+            self._using[user_id] -= 1
+            if not self._using[user_id]:
+                del self._using[user_id]
 
     async def must_be_here(self, user_id: UserId) -> None:
         """Raises ReplicaGone if another replica runs the account's events: a request makes one hop at most."""
         self._elsewhere.pop(user_id, None)
-        if await self.elsewhere(user_id) is not None:
+        # If it has just left, it returns for this request.
+        if await self.elsewhere(user_id, otherwise=self.this) is not None:
             raise ReplicaGone
 
     async def beat(self) -> None:
@@ -111,21 +134,34 @@ class Homes:
     async def release_unused(self) -> None:
         """Let other replicas take the accounts that are not in use here; while this one stops, also those whose pages
         are open. Raises StoreUnavailable."""
-        if self._this.is_stopping:
-            unused = [user for user in self._here if not self._has_events(user)]
+        if self._stops_since is not None:
+            if self._now() - self._stops_since < FORGOTTEN_AFTER:
+                return
+            unused = [user for user in self._here if not self._is_busy(user)]
         else:
             before = self._now() - UNUSED_FOR
             unused = [
                 user
                 for user, used_at in self._here.items()
-                if used_at < before and not self._is_in_use(user)
+                if used_at < before and not self._is_in_use(user) and not self._is_busy(user)
             ]
         if unused:
             await self._release(unused)
 
     def stop(self) -> None:
         """Take no further accounts."""
-        self._this = replace(self._this, is_stopping=True)
+        if self._stops_since is None:
+            self._stops_since = self._now()
+            self._this = replace(self._this, is_stopping=True)
+
+    async def hand_over(self) -> None:
+        """Let the other replicas take all accounts, each as soon as it is not busy here; until then, it goes on here.
+        Return at once if no other replica stays. Raises StoreUnavailable."""
+        self.stop()
+        await self.beat()
+        while self._here and any(not peer.replica.is_stopping for peer in self._peers.values()):
+            await asyncio.sleep(_LOOK_EVERY)
+            await self.release_unused()
 
     async def leave(self) -> None:
         """Tell the others that this replica ends."""
@@ -135,9 +171,12 @@ class Homes:
         except StoreUnavailable:
             log.warning("the other replicas will notice in some seconds that this one has ended")
 
-    async def _find(self, user_id: UserId) -> Peer | None:
+    def _is_busy(self, user_id: UserId) -> bool:
+        return user_id in self._using or self._has_events(user_id)
+
+    async def _find(self, user_id: UserId, otherwise: ReplicaId) -> Peer | None:
         async with self._moving:
-            home = await self._find_home(user_id, otherwise=self._next_home(user_id))
+            home = await self._find_home(user_id, otherwise=otherwise)
             if home == self.this:
                 self._here[user_id] = self._now()
                 return None
@@ -146,7 +185,8 @@ class Homes:
         peer = self._peers.get(home)
         if peer is None:
             raise ReplicaGone
-        self._elsewhere[user_id] = peer, self._now() + KNOWN_FOR
+        if not peer.replica.is_stopping:  # Else the account may leave it at any moment.
+            self._elsewhere[user_id] = peer, self._now() + KNOWN_FOR
         return peer
 
     def _next_home(self, user_id: UserId) -> ReplicaId:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from application.settings import Settings, SettingsInvalid
 from application.use_cases import UseCases
-from domain.errors import ReplicaGone
+from domain.errors import ReplicaGone, StoreUnavailable
 from domain.model.replica import Replica, ReplicaId
 from domain.model.user import UserId
 from entrypoints.replicas.between import BetweenReplicas
@@ -18,6 +19,8 @@ from entrypoints.replicas.forwarding import Forwarding
 from entrypoints.replicas.homes import Homes, Peer
 from entrypoints.replicas.hops import HOP, Codec, Hop, Hops
 from entrypoints.replicas.listener import CannotListen, bound, listening, url_of
+
+log = structlog.get_logger()
 
 
 class Replicas:
@@ -57,6 +60,13 @@ class Replicas:
         )
         hops = Hops(codec=codec, now=now, new_secret=new_secret, this=this.id)
         return cls(url=url, homes=homes, hops=hops)
+
+    async def hand_over(self) -> None:
+        """Let the other replicas take all accounts. Returns when none is left here, or nobody can take them."""
+        try:
+            await self.homes.hand_over()
+        except StoreUnavailable:
+            log.warning("the other replicas take the accounts of this one when it has ended")
 
     @asynccontextmanager
     async def running(self, gate: ASGIApp) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 """The gate: the outermost ASGI application, which checks every request before any other code, Gradio's included."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 from uuid import UUID
 
@@ -123,7 +124,8 @@ class Gate:
                 passed_on = body.receive if body else receive
                 elsewhere = await self._elsewhere(inner_scope, line)
                 if elsewhere is None:
-                    await self._inner(inner_scope, passed_on, response.send)
+                    with self._kept_here(inner_scope, line):
+                        await self._inner(inner_scope, passed_on, response.send)
                 else:
                     line.is_forwarded = True
                     line.notes["forwarded_to"] = elsewhere.name
@@ -236,6 +238,15 @@ class Gate:
         if self._replicas is None:
             return None
         return await self._replicas.elsewhere(signed_in.user.id, scope)
+
+    def _kept_here(self, scope: Scope, line: RequestLog) -> AbstractContextManager[None]:
+        """Keep this replica the home of the account until the block ends, if the request may begin an event."""
+        rule, signed_in = line.rule, line.signed_in
+        if self._replicas is None or rule is None or signed_in is None:
+            return nullcontext()
+        if scope["method"] in SAFE or not rule.runs_at_home:
+            return nullcontext()
+        return self._replicas.homes.used(signed_in.user.id)
 
     def _body(
         self,

@@ -19,8 +19,9 @@ from application.container import build
 from application.settings import load, quiet_gradio
 from entrypoints import jobs, web
 from entrypoints.background import Job
+from entrypoints.cli.announcement import Announcement
 from entrypoints.cli.serve import listening
-from entrypoints.cli.server import Announcement, Server, configured
+from entrypoints.cli.server import Server, configured
 from entrypoints.cli.startup import Startup
 from tests.chaos.people import WrongClock
 

@@ -280,6 +280,9 @@ class Keeps(Keeper):
     def is_under_way(self, event_id: str) -> bool:
         return event_id in self._under_way
 
+    def has_unread_events(self, tab: str) -> bool:
+        return False
+
     async def forget(self, tab: str) -> None: ...
 
 

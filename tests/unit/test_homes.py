@@ -15,7 +15,7 @@ from domain.model.replica import Replica, ReplicaId
 from domain.model.user import User, UserId
 from domain.ports.unit_of_work import UnitOfWork
 from domain.services.replicas import SILENT, ReplicaService
-from entrypoints.replicas.homes import KNOWN_FOR, STOOD_STILL, UNUSED_FOR, Homes
+from entrypoints.replicas.homes import FORGOTTEN_AFTER, KNOWN_FOR, STOOD_STILL, UNUSED_FOR, Homes
 from tests.builders import a_user
 
 
@@ -277,6 +277,9 @@ async def test_while_a_replica_stops_the_accounts_without_events_leave_it(site: 
     one.with_events = {grace.id}
 
     one.homes.stop()
+    await one.beats()
+    assert await one.sends(ada) is None
+    one.time += FORGOTTEN_AFTER
     await one.beats()
 
     assert await one.sends(ada) == two.id

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from types import FrameType
 
@@ -24,12 +24,15 @@ class Server:
         self.told.append(number)
 
     @asynccontextmanager
-    async def with_patience(self, seconds: float) -> AsyncIterator[Shutdown]:
+    async def with_patience(
+        self, seconds: float, hand_over: Callable[[], Awaitable[None]] | None = None
+    ) -> AsyncIterator[Shutdown]:
         shutdown = Shutdown(
             draining=asyncio.Event(),
             stopping=asyncio.Event(),
             is_busy=lambda: self.is_busy,
             patience=seconds,
+            hand_over=hand_over,
         )
         async with shutdown.noticed():
             yield shutdown
@@ -89,6 +92,46 @@ async def test_ctrl_c_and_a_second_signal_stop_at_once(
         await asyncio.sleep(0.3)
 
     assert server.told == [signals[-1]]
+
+
+async def test_events_begin_while_accounts_are_handed_over(server: Server) -> None:
+    server.is_busy = False
+    is_over = asyncio.Event()
+
+    async def hand_over() -> None:
+        await is_over.wait()
+
+    async with server.with_patience(30, hand_over) as shutdown:
+        signal.raise_signal(TERM)
+        await asyncio.sleep(0.1)
+        meanwhile = (shutdown.has_begun, shutdown.draining.is_set(), shutdown.stopping.is_set())
+        is_over.set()
+        await asyncio.wait_for(shutdown.stopping.wait(), 5)
+
+    assert meanwhile == (True, False, False)
+    assert server.told == [TERM]
+
+
+async def test_handing_over_takes_half_of_the_time(server: Server) -> None:
+    async with server.with_patience(1, asyncio.Event().wait) as shutdown:  # type: ignore[arg-type]
+        signal.raise_signal(TERM)
+        await asyncio.wait_for(shutdown.draining.wait(), 0.9)
+        is_stopping = shutdown.stopping.is_set()
+        await asyncio.wait_for(shutdown.stopping.wait(), 5)
+
+    assert not is_stopping
+
+
+async def test_a_failure_to_hand_over_is_no_reason_to_stay(server: Server) -> None:
+    async def fail() -> None:
+        raise ValueError
+
+    server.is_busy = False
+    async with server.with_patience(30, fail) as shutdown:
+        signal.raise_signal(TERM)
+        await asyncio.wait_for(shutdown.stopping.wait(), 5)
+
+    assert server.told == [TERM]
 
 
 async def test_the_servers_handlers_are_back_afterwards(server: Server) -> None:

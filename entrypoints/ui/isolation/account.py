@@ -19,6 +19,9 @@ class Keeper(Protocol):
     def is_under_way(self, event_id: str) -> bool:
         """Return whether the event is queued or running."""
 
+    def has_unread_events(self, tab: str) -> bool:
+        """Return whether an event of the tab has a result that was not read, or will have one."""
+
     async def forget(self, tab: str) -> None:
         """Release all memory of the tab and remove its queued events. The outputs of running events are dropped."""
 
@@ -233,6 +236,10 @@ class Account:
         """Return whether events wait or run."""
         self._count_events()
         return bool(self._tabs_with_events())
+
+    def has_results(self) -> bool:
+        """Return whether events have results that were not read, or will have some."""
+        return any(tab.keeper.has_unread_events(tab.name) for tab in self.tabs)
 
     def is_in_use(self) -> bool:
         """Return whether events wait or run, or streams are open."""

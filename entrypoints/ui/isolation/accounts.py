@@ -101,6 +101,11 @@ class Accounts:
         account = self._accounts.get(user_id)
         return account is not None and account.has_events()
 
+    def has_events_or_results(self, user_id: UserId) -> bool:
+        """Return whether events of the account wait or run, or have results that were not read."""
+        account = self._accounts.get(user_id)
+        return account is not None and (account.has_events() or account.has_results())
+
     def is_in_use(self, user_id: UserId) -> bool:
         """Return whether the account has events, or a page open."""
         account = self._accounts.get(user_id)
