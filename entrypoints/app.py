@@ -21,6 +21,7 @@ from entrypoints.jobs import jobs_of
 from entrypoints.metrics import Metrics, ProcessMetrics
 from entrypoints.replicas import Replicas
 from entrypoints.shutdown import Shutdown
+from entrypoints.succession import Succession
 
 log = structlog.get_logger()
 
@@ -121,6 +122,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         has_events=pages.accounts.has_events_or_results,
         is_in_use=pages.accounts.is_in_use,
     )
+    succession = Succession(accounts=pages.accounts, use_cases=use_cases, replicas=replicas)
     jobs = Jobs(
         jobs_of(
             use_cases,
@@ -141,7 +143,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         is_stopping=lambda: shutdown.has_begun,
         start_for=pages.start_for,
         page_at=pages.page_at,
-        hand_over=pages.accounts.hand_over,
+        hand_over=succession,
         scopes_of=pages.scopes_of,
         metrics=metrics,
         framers=pages.framers,
@@ -163,7 +165,9 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
             async with (
                 running(container) as others,
                 times.written_at_end(),
-                replicas.running(gate) if replicas else nullcontext(),
+                replicas.running(gate, succession.of_another_replica)
+                if replicas
+                else nullcontext(),
                 jobs.running(),
                 shutdown.noticed(),
                 mounted(api) as state,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -19,11 +20,16 @@ def run_apart(coroutine: Coroutine[Any, Any, None]) -> None:
         pool.submit(asyncio.run, coroutine).result()
 
 
-def session_of(origin: str, email: str, password: str = "secret") -> str:
-    """Sign in like a browser, and return the value of the session's cookie."""
+def session_of(
+    origin: str, email: str, password: str = "secret", *, former: str | None = None
+) -> str:
+    """Sign in like a browser, and return the value of the session's cookie. `former` is the cookie that it has."""
     with httpx.Client(base_url=origin, headers={"origin": origin}, timeout=20) as http:
         form = re.search(r'name="csrf_token" value="([^"]+)"', http.get("/login").text)
         assert form
+        if former is not None:
+            http.cookies.set("gradioapp-session", former)
         who = {"username": email, "password": password, "csrf_token": form.group(1)}
         assert http.post("/login", data=who).status_code == 303
-        return http.cookies["gradioapp-session"]
+        # The server's own cookie has a domain, the one that was set here has none.
+        return http.cookies.get("gradioapp-session", domain=urlsplit(origin).hostname or "") or ""

@@ -1,13 +1,18 @@
 """The application behind the listener for replicas: it accepts signed hops only."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.errors import SignedTokenRefused
-from entrypoints.replicas.hops import HEADER, HOP, Hops
+from entrypoints.replicas.hops import HEADER, HOP, TOLD, Hops
+
+Told = Callable[[dict[str, str], str], None]
+"""Takes what another replica says, and a secret."""
 
 log = structlog.get_logger()
 
@@ -17,6 +22,7 @@ class BetweenReplicas:
     gate: ASGIApp
     """The whole service, which checks the request as if the client had sent it here."""
     hops: Hops
+    told: Told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -28,6 +34,9 @@ class BetweenReplicas:
             log.warning("refused a request at the address for replicas: it has no valid signature")
             await PlainTextResponse("Not found", 404)(scope, receive, send)
             return
+        if scope["raw_path"] == TOLD:
+            await self._hear(Request(scope, receive), send)
+            return
         arrived = {
             **scope,
             "headers": [pair for pair in scope["headers"] if pair[0] != HEADER],
@@ -36,3 +45,11 @@ class BetweenReplicas:
             "state": {**scope.get("state", {}), HOP: hop},
         }
         await self.gate(arrived, receive, send)
+
+    async def _hear(self, request: Request, send: Send) -> None:
+        secret = (await request.body()).decode()
+        try:
+            self.told(dict(request.query_params), secret)
+        except (KeyError, ValueError):  # Of another release.
+            log.warning("cannot understand what another replica says")
+        await Response(status_code=204)(request.scope, request.receive, send)

@@ -20,6 +20,8 @@ HEADER: Final = b"x-gradioapp-hop"
 HOP: Final = "hop"
 """Key in the ASGI scope's `state`: the Hop by which a request came, absent for a request of a client."""
 LASTS: Final = timedelta(seconds=10)
+TOLD: Final = b"/told"
+"""The path of what a replica says by itself, without a request of a client."""
 
 
 class Codec(Protocol):

@@ -1,6 +1,6 @@
 """The other replicas, as the gate sees them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from application.use_cases import UseCases
 from domain.errors import ReplicaGone, StoreUnavailable
 from domain.model.replica import Replica, ReplicaId
 from domain.model.user import UserId
-from entrypoints.replicas.between import BetweenReplicas
+from entrypoints.replicas.between import BetweenReplicas, Told
 from entrypoints.replicas.forwarding import Forwarding
 from entrypoints.replicas.homes import Homes, Peer
 from entrypoints.replicas.hops import HOP, Codec, Hop, Hops
@@ -69,8 +69,9 @@ class Replicas:
             log.warning("the other replicas take the accounts of this one when it has ended")
 
     @asynccontextmanager
-    async def running(self, gate: ASGIApp) -> AsyncIterator[None]:
-        """Listen for the other replicas, and be one of them, until the block ends. Raises SettingsInvalid,
+    async def running(self, gate: ASGIApp, told: Told) -> AsyncIterator[None]:
+        """Listen for the other replicas, and be one of them, until the block ends. `told` is called with what
+        `tell_home` of another replica says. Raises SettingsInvalid,
         StoreUnavailable."""
         try:
             listener = bound(self._url)
@@ -80,11 +81,21 @@ class Replicas:
         async with AsyncExitStack() as ending:
             self._forwarding = await ending.enter_async_context(Forwarding.opened(self._hops))
             ending.callback(self._end_forwarding)
-            between = BetweenReplicas(gate=gate, hops=self._hops)
+            between = BetweenReplicas(gate=gate, hops=self._hops, told=told)
             await ending.enter_async_context(listening(between, listener))
             await self.homes.beat()
             ending.push_async_callback(self.homes.leave)
             yield
+
+    async def tell_home(self, user_id: UserId, said: Mapping[str, str], secret: str) -> None:
+        """Tell the account's home something, unless it is this replica. `said` must have nothing that may not be in a
+        log. Does not raise if the home does not respond."""
+        try:
+            peer = await self.homes.elsewhere(user_id)
+            if peer is not None and self._forwarding is not None:
+                await self._forwarding.tell(peer, said, secret)
+        except (ReplicaGone, StoreUnavailable):
+            log.warning("cannot tell the account's replica that another session has begun")
 
     def _end_forwarding(self) -> None:
         self._forwarding = None

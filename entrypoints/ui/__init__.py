@@ -5,6 +5,7 @@ from entrypoints.ui.apps.launches import Host
 from entrypoints.ui.apps.loading import App, folders_of, load_each, load_pages
 from entrypoints.ui.apps.shared_globals import note_on_globals
 from entrypoints.ui.calls.call import being_built
+from entrypoints.ui.isolation.accounts import Accounts
 from entrypoints.ui.mounted import UI
 from entrypoints.ui.mounting import mount, unmount
 from entrypoints.ui.pages import EXAMPLES, PAGES
@@ -17,6 +18,7 @@ __all__ = [
     "PAGES",
     "UI",
     "WRITE_EVERY",
+    "Accounts",
     "App",
     "Host",
     "Page",

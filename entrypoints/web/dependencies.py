@@ -16,7 +16,7 @@ from domain.model.caller import SignedIn
 from domain.model.identity import Proof
 from domain.model.session import KEPT_FOR, Device, Session, SessionId
 from domain.model.user import User, UserId
-from entrypoints.access import NOTES, PROOF, SIGNED_IN, RecogniseAgain
+from entrypoints.access import NOTES, PROOF, SIGNED_IN
 from entrypoints.base_path import BasePath
 from entrypoints.metrics import Metrics
 from entrypoints.web.cookies import Cookies
@@ -33,11 +33,11 @@ PageAt = Callable[[str, User], str | None]
 
 
 class HandOver(Protocol):
-    def __call__(
-        self, former: SessionId, session: Session, *, recognise: RecogniseAgain | None = None
+    async def __call__(
+        self, former: SessionId, session: Session, *, signed_token: str | None = None
     ) -> None:
         """Let a new session go on with the open tabs of the browser's former one, which has expired or was replaced.
-        `recognise` checks the new session: with it, events of the former one that still run go on too."""
+        With the new session's token, events of the former one that still run go on too."""
 
 
 ScopesOf = Callable[[str], Collection[str]]
@@ -110,14 +110,16 @@ class Front:
         14.3.1), but not cookies, because that would end the new session."""
         # First of all: within a second, each stream of the replaced session finds out that it has ended.
         if replaced is not None:
-            self.hand_over(replaced, session, recognise=self._checker_of(signed_token))
+            # If a proxy has to name the user with each request, events of the former session end.
+            goes_on = None if self.settings.proxy_identity_header else signed_token
+            await self.hand_over(replaced, session, signed_token=goes_on)
             note(request, takes_over=str(replaced))
         if then is None:
             me = await self.use_cases.recognise(signed_token, activity=False)
             then = self.start_for(me.user)
         expired = await self.expired_session(request, by=session.user_id)
         if expired is not None:
-            self.hand_over(expired, session)
+            await self.hand_over(expired, session)
             note(request, takes_over=str(expired))
         response = see_other(then)
         lifetime = session.ends_at - session.created_at + KEPT_FOR
@@ -135,17 +137,6 @@ class Front:
         if not self.settings.base_path and not storage.was_last(account, last):
             response.headers["clear-site-data"] = '"cache", "storage"'
         return response
-
-    def _checker_of(self, signed_token: str) -> RecogniseAgain | None:
-        """Return what checks the new session for events that its former one has begun. None if a proxy has to name the
-        user with each request: then they end."""
-        if self.settings.proxy_identity_header:
-            return None
-
-        async def check(*, activity: bool) -> SignedIn:
-            return await self.use_cases.recognise(signed_token, activity=activity)
-
-        return check
 
     async def expired_session(self, request: Request, *, by: UserId | None) -> SessionId | None:
         """Forget the expired session that the browser's cookie proves. Return its id if the account `by` may go on with

@@ -1,6 +1,8 @@
 """The address for replicas answers signed requests only, and gives nobody more than the public address does."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,7 +25,8 @@ APP: Final = """
 import gradio as gr
 
 with gr.Blocks(title="Kept") as demo:
-    text = gr.Textbox()
+    text, kept = gr.Textbox(), gr.State(0)
+    gr.Button().click(lambda kept: (kept + 1, kept + 1), kept, [text, kept], api_name="counts")
     gr.Button().click(lambda text: text, text, text, api_name="echo")
 """
 EVENT: Final = "/gradio/kept/gradio_api/run/echo"
@@ -33,8 +36,8 @@ BODY: Final = {"data": ["hello"]}
 class Between:
     """What a program could try that reaches the address for replicas."""
 
-    def __init__(self, public: str, replicas: Sequence[Replica]) -> None:
-        self.public = public
+    def __init__(self, public: str, elsewhere: str, replicas: Sequence[Replica]) -> None:
+        self.public, self.elsewhere = public, elsewhere
         self.home, self.other = replicas
         self.session = session_of(public, JOHN)
 
@@ -113,9 +116,9 @@ def between(
     settings = {"REPLICA_URL": "http://127.0.0.1:0"}
     with started(1, database, folder, *options, **settings) as [home]:
         [first] = replicas_in(database)
-        with started(1, database, folder, *options, **settings, DATA_DIR="data9"):
+        with started(1, database, folder, *options, **settings, DATA_DIR="data9") as [away]:
             second = next(each for each in replicas_in(database) if each.id != first.id)
-            tried = Between(home.origin, [first, second])
+            tried = Between(home.origin, away.origin, [first, second])
             # The account's first event makes the first replica its home.
             assert tried.sends(None, at=home.origin).status_code == 200
             yield tried
@@ -189,3 +192,47 @@ def test_the_public_address_ignores_signatures(between: Between) -> None:
 
     assert answer.status_code == 200
     assert answer.headers["x-request-id"] != "an-id"
+
+
+def test_a_request_arrives_as_the_client_has_written_it(between: Between) -> None:
+    with closing(HTTPConnection(urlsplit(between.elsewhere).netloc, timeout=20)) as connection:
+        connection.putrequest(
+            "GET", '/gradio/kept/gradio_api/file=/{no}|"such%20\\file"?a={b}|c', skip_host=True
+        )
+        connection.putheader("host", urlsplit(between.elsewhere).netloc)
+        connection.putheader("cookie", f"gradioapp-session={between.session}")
+        connection.endheaders()
+
+        answer = connection.getresponse()
+
+    assert answer.status == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_session_that_begins_elsewhere_goes_on_with_the_tabs_at_the_home(
+    between: Between,
+) -> None:
+    event = {"data": [None], "session_hash": "tab"}
+    counted = "/gradio/kept/gradio_api/run/counts"
+
+    def counts(session: str) -> Any:
+        headers = {"cookie": f"gradioapp-session={session}", "origin": between.elsewhere}
+        url = f"{between.elsewhere}{counted}"
+        return httpx.post(url, json=event, headers=headers, timeout=20).json()["data"][0]
+
+    first = session_of(between.elsewhere, JOHN)
+    assert [counts(first), counts(first)] == ["1", "2"]
+
+    second = session_of(between.elsewhere, JOHN, former=first)
+
+    assert counts(second) == "3"
+
+
+def test_what_replicas_say_is_heard_with_a_signature_only(between: Between) -> None:
+    said = "/told?former=a&session=b&user=c"
+
+    assert between.sends(None, said).status_code == 404
+    assert between.sends(between.signature("/told?former=a"), said).status_code == 404
+    # Nothing that this release knows; it is no error either.
+    assert between.sends(between.signature(said), said).status_code == 204
+    assert between.sends(None, said, at=between.public).status_code == 404

@@ -231,7 +231,7 @@ async def test_the_tabs_of_another_account_are_never_handed_over(mounted: Mounts
     assert ada.session is not None
     assert bob.session is not None
 
-    house.pages.accounts.hand_over(ada.session.id, bob.session)
+    house.pages.accounts.hand_over(ada.session.id, bob.session.id, of=bob.session.user_id)
 
     assert not await is_kept(bob)
     assert await counts(bob, house) == "1"

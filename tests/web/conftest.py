@@ -248,6 +248,10 @@ def _routes(api: FastAPI) -> APIRouter:
     return _made[0]
 
 
+async def nobody_takes_over(*_: Any, **__: Any) -> None:
+    """There are no tabs."""
+
+
 @pytest.fixture
 def make_door() -> Iterator[MakeDoor]:
     lent = ExitStack()
@@ -284,7 +288,7 @@ def make_door() -> Iterator[MakeDoor]:
             jobs=lambda: jobs,
             start_for=lambda _: "/gradio/",
             page_at=lambda *_: None,
-            hand_over=lambda *_, **__: None,
+            hand_over=nobody_takes_over,
             scopes_of=lambda _: scopes,
             metrics=metrics,
             framers=framers,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from domain.errors import SessionEnded
 from domain.model.caller import SignedIn
-from domain.model.session import Session, SessionId
+from domain.model.session import SessionId
 from domain.model.user import UserId
 from entrypoints.access import RecogniseAgain
 from entrypoints.ui.isolation.account import Account
@@ -50,18 +50,23 @@ class Accounts:
         return self._users.get(self._holders.get(owner, owner))
 
     def hand_over(
-        self, former: SessionId, session: Session, *, recognise: RecogniseAgain | None = None
+        self,
+        former: SessionId,
+        session: SessionId,
+        *,
+        of: UserId,
+        recognise: RecogniseAgain | None = None,
     ) -> None:
         """Let a new session go on with the tabs of a former one of the same browser, which has ended. Its new requests
         are refused; its events that still run go on as the new session if `recognise` checks that one. Does nothing
-        unless the former session has used an app in this process, with the same account."""
-        if self._users.get(former) != session.user_id:
+        unless the former session has used an app in this process, with the account `of`."""
+        if self._users.get(former) != of:
             return
         del self._users[former]
         owner = self._owners.pop(former, former)
-        self._users[session.id] = session.user_id
-        self._owners[session.id] = owner
-        self._holders[owner] = session.id
+        self._users[session] = of
+        self._owners[session] = owner
+        self._holders[owner] = session
         self._checks.pop(owner, None)
         if recognise is not None:
             self._checks[owner] = recognise
