@@ -32,3 +32,11 @@ def bare() -> ASGIApp:
     api.add_api_route("/healthz", lambda: {"status": "ok"})
     gr.mount_gradio_app(api, demo, "/gradio/echo")
     return api
+
+
+def auth() -> ASGIApp:
+    """The bare mount with Gradio's own sign-in."""
+    api = FastAPI()
+    api.add_api_route("/healthz", lambda: {"status": "ok"})
+    gr.mount_gradio_app(api, demo, "/gradio/echo", auth=lambda _, password: bool(password))
+    return api

@@ -84,6 +84,44 @@ def served(which: Literal["bare", "ours"], folder: Path, *, packages: Path) -> I
         yield address
 
 
+@contextmanager
+def running_at(
+    which: Literal["bare", "auth", "ours", "redis"], folder: Path | None = None, **settings: str
+) -> Iterator[str]:
+    """Yield the address of a server that ends with the block."""
+    port = _free_port()
+    factory = (
+        "uvicorn",
+        f"benchmarks.apps:{which}",
+        "--factory",
+        "--no-access-log",
+        "--port",
+        port,
+    )
+    if which == "redis":
+        command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", ""]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.terminate()
+            process.wait(timeout=15)
+        return
+    serve = ("entrypoints", "serve", "--app", "benchmarks.apps:demo", "--port", port)
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "GRADIOAPP_DATA_DIR": str(folder),
+        "GRADIOAPP_LOG_LEVEL": "warning",
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        **{f"GRADIOAPP_{name}": value for name, value in settings.items()},
+    }
+    address = f"http://127.0.0.1:{port}"
+    with _running(serve if which == "ours" else factory, env):
+        _wait_for(address)
+        yield address
+
+
 @dataclass(frozen=True)
 class Running:
     address: str
