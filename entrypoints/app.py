@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
@@ -84,7 +85,9 @@ def compose(container: Composition, built: Sequence[ui.Page], tracing: Tracing =
     settings: Settings = container.settings()
     use_cases: UseCases = container.use_cases()
 
-    api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    # Traces are ours; see `entrypoints/tracing`. FastAPI's own would have queries in them.
+    telemetry: TelemetryConfig = {"auto_configure": False}
+    api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=telemetry)
     # If it is present, Gradio does not add its own CORS middleware, which allows any origin with credentials.
     api.add_middleware(CORSMiddleware, allow_origins=[])
     metrics = Metrics.empty()

@@ -1,6 +1,8 @@
 """Export spans to an OpenTelemetry collector, in the background."""
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +28,10 @@ _METHODS: Final = frozenset(
 _OTHER: Final = "_OTHER"
 """The value of `http.request.method` for every method that is not in the standard."""
 _HEADERS: Final = TraceContextTextMapPropagator()
+_FAILURES: Final = logging.getLogger(OTLPSpanExporter.__module__)
+"""The logger of the exporter, which writes a line for each retry."""
+_QUIET_FOR: Final = 60.0
+"""Seconds between two lines about a collector that does not answer."""
 
 
 class Exporting(Tracing):
@@ -78,7 +84,8 @@ class Exporting(Tracing):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        processor = self._new_processor()
+        processor, rarely = self._new_processor(), _Rarely()
+        _FAILURES.addFilter(rarely)
         self._provider.add_span_processor(processor)
         # An app that has set a provider of its own keeps it.
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
@@ -87,6 +94,7 @@ class Exporting(Tracing):
             yield
         finally:
             await _end(processor)
+            _FAILURES.removeFilter(rarely)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,19 @@ class ExportedEvent(EventSpan):
         if outcome == "failed":
             self.span.set_status(trace.StatusCode.ERROR)
         self.span.end()
+
+
+class _Rarely(logging.Filter):
+    """Lets one line pass, and the next one after a while."""
+
+    _next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 -- As in its base class.
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + _QUIET_FOR
+        return True
 
 
 def _resource() -> Resource:

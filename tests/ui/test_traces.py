@@ -1,11 +1,11 @@
 """Spans of requests and of the events that they begin, read from the SDK's exporter into memory."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any, Final
 
 import gradio as gr
 import pytest
+import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -13,11 +13,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from entrypoints.tracing.exporting import Exporting
-from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
+from tests.ui.conftest import GRADIO, Mounts, completed
 
-AUTHOR: Final = TracerProvider()
-"""The provider of an app's own code."""
-WAIT: Final = "wait"
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 SENT: Final = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
 
@@ -26,6 +23,9 @@ class Spans:
     def __init__(self) -> None:
         self.exporter = InMemorySpanExporter()
         self.tracing = Exporting(TracerProvider(), lambda: SimpleSpanProcessor(self.exporter))
+        self.author = TracerProvider()
+        """The provider of the app's own code. In a service without one, it is the provider of `tracing`."""
+        self.author.add_span_processor(SimpleSpanProcessor(self.exporter))
 
     def named(self, name: str) -> list[ReadableSpan]:
         return [span for span in self.exporter.get_finished_spans() if span.name == name]
@@ -44,7 +44,7 @@ class Spans:
 
 def id_of(span: ReadableSpan) -> int:
     assert span.context is not None
-    return span.context.span_id
+    return int(span.context.span_id)
 
 
 def trace_of(span: ReadableSpan) -> str:
@@ -57,10 +57,11 @@ def about(span: ReadableSpan) -> dict[str, Any]:
 
 
 @pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spans]:
+def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
     # The provider of the process can be set only once, so no test sets it.
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: AUTHOR)
-    yield Spans()
+    spans = Spans()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: spans.author)
+    return spans
 
 
 def greeter() -> gr.Blocks:
@@ -79,6 +80,7 @@ def greeter() -> gr.Blocks:
         await asyncio.sleep(0)
         return [[f"Hello {name}" for name in names]]
 
+    demo: gr.Blocks
     with gr.Blocks() as demo:
         name, shown = gr.Textbox(), gr.Textbox()
         gr.Button().click(greet, name, shown, api_name="greet")
@@ -116,6 +118,25 @@ async def test_an_event_of_the_queue_waits_and_runs_in_the_trace_of_the_request_
     app = {"gradioapp.app": GRADIO, "gradioapp.api_name": "greet"}
     assert about(waited) == app
     assert about(run) == {**app, "gradioapp.outcome": "done"}
+
+
+async def test_a_span_of_the_apps_own_code_is_a_child_of_its_event(
+    mounted: Mounts, spans: Spans
+) -> None:
+    def measure() -> str:
+        with trace.get_tracer("app").start_as_current_span("own"):
+            return "done"
+
+    with gr.Blocks() as demo:
+        gr.Button().click(measure, None, gr.Textbox(), api_name="measure")
+    house = await mounted(demo, tracing=spans.tracing)
+    ada = await house.signed_in()
+
+    await ada.gets("measure")
+
+    run = spans.one("run measure")
+    assert spans.children(run) == {"own"}
+    assert trace_of(spans.one("own")) == trace_of(run)
 
 
 async def test_the_span_of_the_wait_is_as_long_as_the_wait(mounted: Mounts, spans: Spans) -> None:
@@ -327,8 +348,6 @@ async def test_the_log_has_the_id_of_the_trace(
 async def test_a_log_line_of_an_event_has_the_id_of_its_trace(
     mounted: Mounts, spans: Spans, lines: list[Any]
 ) -> None:
-    import structlog
-
     def tell() -> str:
         return str(structlog.contextvars.get_contextvars()["trace_id"])
 
@@ -340,16 +359,10 @@ async def test_a_log_line_of_an_event_has_the_id_of_its_trace(
     assert await ada.gets("tell") == trace_of(spans.one(JOIN))
 
 
-async def asks(house: House, **settings: Any) -> Browser:
-    browser = house.anonymous()
-    await browser.http.get("/login", headers=SENT)
-    return browser
-
-
 async def test_the_trace_of_a_trusted_proxy_goes_on(mounted: Mounts, spans: Spans) -> None:
     house = await mounted(greeter(), tracing=spans.tracing, trusted_proxies="127.0.0.1")
 
-    await asks(house)
+    await house.anonymous().http.get("/login", headers=SENT)
 
     span = spans.one("GET /login")
     assert trace_of(span) == TRACE
@@ -361,7 +374,7 @@ async def test_the_trace_of_a_trusted_proxy_goes_on(mounted: Mounts, spans: Span
 async def test_nobody_else_can_name_a_trace(mounted: Mounts, spans: Spans, proxies: str) -> None:
     house = await mounted(greeter(), tracing=spans.tracing, trusted_proxies=proxies)
 
-    await asks(house)
+    await house.anonymous().http.get("/login", headers=SENT)
 
     span = spans.one("GET /login")
     assert trace_of(span) != TRACE
@@ -384,7 +397,6 @@ async def test_fastapi_and_gradio_make_no_spans_though_an_app_has_set_a_provider
     mounted: Mounts, spans: Spans
 ) -> None:
     """Their own spans would have the query, such as the token of the setup link."""
-    AUTHOR.add_span_processor(SimpleSpanProcessor(spans.exporter))
     house = await mounted(greeter())
     ada = await house.signed_in()
 
