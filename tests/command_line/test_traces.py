@@ -17,7 +17,7 @@ from entrypoints.tracing.exporting import PATIENCE
 from tests.collector import Collector, collecting
 from tests.command_line.conftest import Gradioapp
 from tests.nginx import free_port
-from tests.processes import ROOT, Process
+from tests.processes import ROOT, Process, waits_until
 from tests.replicas import Visitor, started
 from tests.servers import FreshDatabase
 
@@ -71,6 +71,13 @@ def serves(start: Starts, **settings: str) -> tuple[Process, str]:
     return process, f"http://127.0.0.1:{port}"
 
 
+def is_up(origin: str) -> bool:
+    try:
+        return httpx.get(f"{origin}/healthz").is_success
+    except httpx.TransportError:
+        return False
+
+
 def is_child(span: Span, parent: Span) -> bool:
     return span.trace_id == parent.trace_id and span.parent_span_id == parent.span_id
 
@@ -80,7 +87,6 @@ def test_one_trace_leads_from_the_request_through_the_queue_to_the_apps_own_span
     collector: Collector, start: Starts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "lab")
-    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")  # It would export everything again.
     process, origin = serves(start, LOG_FORMAT="json")
 
     assert Visitor(origin, PATH).runs(origin, "echo", "hello") == "hello"
@@ -96,8 +102,6 @@ def test_one_trace_leads_from_the_request_through_the_queue_to_the_apps_own_span
     assert waited.end_time_unix_nano == run.start_time_unix_nano
     assert collector.services == {"lab"}
     process.hears(f'"trace_id": "{joined.trace_id.hex()}"', within=10)
-    process.stops(within=20)
-    assert len(collector.named("run echo")) == 1
 
 
 @pytest.mark.server
@@ -170,6 +174,23 @@ def test_a_collector_that_hangs_or_is_down_slows_neither_an_event_nor_the_end(
     said = process.says()
     assert "Traceback" not in said
     assert said.count("while exporting") == (1 if fault == "is down" else 0)
+
+
+@pytest.mark.server
+def test_fastapi_exports_nothing_by_itself_and_waits_for_no_collector(
+    collector: Collector, start: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector.answers.clear()
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    port = str(free_port())
+    origin = f"http://127.0.0.1:{port}"
+    factory = ("uvicorn", "entrypoints.app:app_from_environment", "--factory", "--port", port)
+    process = start(*factory, PORT=port, APPS="app.py", SAMPLE_USERS="true")
+    waits_until(lambda: is_up(origin), seconds=60)
+    assert Visitor(origin, PATH).runs(origin, "echo", "hello") == "hello"
+    assert collector.asked.wait(10)
+
+    assert process.stops(within=60) < PATIENCE + 3
 
 
 def composes(missing: str = "[]", **environment: str) -> str:
