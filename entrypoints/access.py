@@ -19,6 +19,9 @@ FOUND: Final = "found"
 NOTES: Final = "log_notes"
 """Key in the scope's `state`: a mapping of more fields for the request's line in the log."""
 
+TRACE: Final = "trace"
+"""Key in the scope's `state`: the request's span, absent if it has none."""
+
 CSP_REPORTS: Final = "/csp-reports"
 """The address to which browsers report violations of a page's content security policy."""
 
@@ -33,7 +36,9 @@ def origin_of(scope: Mapping[str, Any], *, via: str) -> dict[str, str]:
     address and the request's id into the scope."""
     address, _ = scope.get("client") or ("", 0)
     request_id = str(scope.get("state", {}).get(REQUEST_ID, "-"))
-    return {"request_id": request_id, "address": address, "via": via}
+    origin = {"request_id": request_id, "address": address, "via": via}
+    span = scope.get("state", {}).get(TRACE)
+    return origin if span is None else {**origin, "trace_id": span.trace_id}
 
 
 class RecogniseAgain(Protocol):

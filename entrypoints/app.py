@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
@@ -22,6 +23,7 @@ from entrypoints.metrics import Metrics, ProcessMetrics
 from entrypoints.replicas import Replicas
 from entrypoints.shutdown import Shutdown
 from entrypoints.succession import Succession
+from entrypoints.tracing import OFF, Tracing, from_environment
 
 log = structlog.get_logger()
 
@@ -43,9 +45,8 @@ def create_app(container: Composition) -> "Service":
     """Build the service from the container. Raises PageRefused."""
     settings: Settings = container.settings()
     quiet_gradio(settings.data_dir if settings.uses_data_dir else None)
-    return compose(
-        container, pages_of(settings.apps, ui.Host(name=settings.host, port=settings.port))
-    )
+    pages = pages_of(settings.apps, ui.Host(name=settings.host, port=settings.port))
+    return compose(container, pages, from_environment())
 
 
 def pages_of(apps: Iterable[ui.App], host: ui.Host | None = None) -> Sequence[ui.Page]:
@@ -79,12 +80,14 @@ class Service:
         return self.api.router.lifespan_context(self.api)
 
 
-def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
+def compose(container: Composition, built: Sequence[ui.Page], tracing: Tracing = OFF) -> Service:
     """Compose the service. The first page is the HomePage. Raises PageRefused."""
     settings: Settings = container.settings()
     use_cases: UseCases = container.use_cases()
 
-    api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    # Traces are ours; see `entrypoints/tracing`. FastAPI's own would have queries in them.
+    telemetry: TelemetryConfig = {"auto_configure": False}
+    api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=telemetry)
     # If it is present, Gradio does not add its own CORS middleware, which allows any origin with credentials.
     api.add_middleware(CORSMiddleware, allow_origins=[])
     metrics = Metrics.empty()
@@ -104,6 +107,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         sign_out_token=form_tokens.offer_in_bar,
         metrics=metrics.events,
         times=times,
+        tracing=tracing,
     )
     metrics.show(
         ProcessMetrics(
@@ -163,6 +167,7 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         with ExitStack() as until_end:
             until_end.callback(ui.unmount, pages)  # Also if the startup fails.
             async with (
+                tracing.running(),
                 running(container) as others,
                 times.written_at_end(),
                 replicas.running(gate, succession.of_another_replica)
@@ -200,5 +205,6 @@ def compose(container: Composition, built: Sequence[ui.Page]) -> Service:
         framers=pages.framers,
         identity=web.ProxyIdentity.of(settings, use_cases),
         replicas=replicas,
+        tracing=tracing,
     )
     return Service(use_cases=use_cases, gate=gate, api=api, pages=pages)

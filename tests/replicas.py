@@ -106,22 +106,22 @@ class Visitor:
     def __init__(self, origin: str, path: str, email: str = JOHN) -> None:
         """`path` is the address of the app."""
         self._path = path
-        self._cookie = {"cookie": f"gradioapp-session={session_of(origin, email)}"}
+        self.cookie = {"cookie": f"gradioapp-session={session_of(origin, email)}"}
         config = self.get(origin, f"{path}/config").json()
         self._numbers = {event["api_name"]: event["id"] for event in config["dependencies"]}
 
     def get(self, origin: str, path: str) -> httpx.Response:
-        return httpx.get(f"{origin}{path}", headers=self._cookie, timeout=20)
+        return httpx.get(f"{origin}{path}", headers=self.cookie, timeout=20)
 
     def posts(self, origin: str, path: str, **more: Any) -> httpx.Response:
-        headers = {**self._cookie, "origin": origin}
+        headers = {**self.cookie, "origin": origin}
         return httpx.post(f"{origin}{path}", headers=headers, timeout=20, **more)
 
     def signs_out(self, origin: str) -> None:
         page = self.get(origin, "/logout")
         form = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
         assert form
-        token = {"cookie": f"{self._cookie['cookie']}; {_cookies_of(page)}", "origin": origin}
+        token = {"cookie": f"{self.cookie['cookie']}; {_cookies_of(page)}", "origin": origin}
         data = {"csrf_token": form[1]}
         answer = httpx.post(f"{origin}/logout", headers=token, data=data, timeout=20)
         assert answer.status_code == 303, answer.text
@@ -140,7 +140,7 @@ class Visitor:
 
     def hears(self, origin: str, path: str) -> Iterator[dict[str, Any]]:
         """Yield the messages of a stream until it ends."""
-        with httpx.stream("GET", f"{origin}{path}", headers=self._cookie, timeout=20) as stream:
+        with httpx.stream("GET", f"{origin}{path}", headers=self.cookie, timeout=20) as stream:
             for line in stream.iter_lines():
                 if line.startswith("data:"):
                     yield json.loads(line[5:])

@@ -47,6 +47,7 @@ BREACHES: Final[dict[str, list[tuple[str, str | None]]]] = {
         ("entrypoints.looks", "entrypoints.access"),
         ("entrypoints.metrics", "entrypoints.web"),
         ("entrypoints.metrics", "entrypoints.access"),
+        ("entrypoints.tracing", "entrypoints.access"),
         ("entrypoints.web", "entrypoints.ui.sdk"),
         ("entrypoints.ui.sdk", "entrypoints.web"),
         ("entrypoints.web", "entrypoints.app"),
@@ -119,6 +120,15 @@ BREACHES: Final[dict[str, list[tuple[str, str | None]]]] = {
             "entrypoints.ui.sdk",
             "entrypoints.app",
             "entrypoints.jobs",
+        )
+    ],
+    "opentelemetry-in-one-place": [
+        (importer, "opentelemetry")
+        for importer in (
+            "entrypoints.web",
+            "entrypoints.ui.queueing.counting",
+            "entrypoints.app",
+            "entrypoints.replicas",
         )
     ],
     "migrations-see-the-rows": [("migrations.env", "application.container")],

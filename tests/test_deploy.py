@@ -26,7 +26,7 @@ from tests.servers import FreshDatabase
 DEPLOY: Final = ROOT / "deploy"
 LOCK: Final = DEPLOY / "requirements.lock"
 EXPORT: Final = (
-    "uv export --frozen --no-dev --no-emit-project --no-annotate --no-header "
+    "uv export --frozen --no-dev --extra traces --no-emit-project --no-annotate --no-header "
     "--format requirements-txt --quiet"
 )
 MB: Final = 1024 * 1024
@@ -51,7 +51,7 @@ def test_the_lock_has_a_version_and_hashes_for_each_dependency_and_no_address() 
     pins = dict(found)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-    for line in project["dependencies"]:
+    for line in [*project["dependencies"], *project["optional-dependencies"]["traces"]]:
         needed = Requirement(line)
         assert needed.specifier.contains(pins[canonicalize_name(needed.name)]), line
     blocks = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]

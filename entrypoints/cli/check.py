@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from domain.errors import StoreUnavailable
-from entrypoints.cli import check_files_store, check_sign_in
+from entrypoints.cli import check_files_store, check_sign_in, check_traces
 from entrypoints.cli.findings import Finding, fault, note, ok
 from entrypoints.cli.operating import OPERATOR, must_name_a_database, release
 from entrypoints.cli.program import cause_of
@@ -78,6 +78,7 @@ def _findings(overrides: dict[str, Any], *, deploy: bool) -> Iterator[Finding]:
         yield from check_sign_in.of_proxy_identity(settings)
         yield from check_sign_in.of_metrics(settings)
     yield from check_sign_in.of_providers(settings)
+    yield from check_traces.of_traces()
     yield from _apps(settings)
     yield from _folder(settings)
     yield from check_files_store.of_files_store(settings)

@@ -31,7 +31,7 @@ Target = Callable[[list[socket.socket] | None], None]
 """Serves in a worker."""
 
 _LONGEST_END: Final = 15.0
-"""Seconds that a worker gets to end. It needs at most 12 of them, see `cli/server.py`."""
+"""Seconds that a worker gets to end. It needs at most 14 of them, see `cli/server.py`."""
 _OURS: Final = ("domain", "application", "adapters", "entrypoints", "migrations")
 _SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
 """Folders in which nobody changes a file of an app."""

@@ -22,7 +22,7 @@ SERVING: Final = "serving"
 LEAVE: Final = "leave"
 """What a supervisor sends to a worker that another one replaces."""
 LONGEST_END: Final = 15.0
-"""Seconds that a worker gets to end, beside DRAIN_SECONDS. It needs at most 12 of them, see `cli/server.py`."""
+"""Seconds that a worker gets to end, beside DRAIN_SECONDS. It needs at most 14 of them, see `cli/server.py`."""
 
 
 def work(listener: socket.socket, line: Connection) -> None:

@@ -54,17 +54,16 @@ class Forwarding:
     async def send(
         self,
         peer: Peer,
-        request_id: str,
+        signature: str,
         scope: Scope,
         receive: Receive,
         send: Send,
         *,
         has_body: bool,
     ) -> None:
-        """Send the request to the replica, with its body if it has one, and its response to the client. Whoever
+        """Send the request to the replica, with the signature of its hop, its body if it has one, and its response to the client. Whoever
         leaves ends it for the other. Raises ReplicaGone if there is no response, or the replica goes before its end,
         ClientDisconnect, and what `receive` raises."""
-        signature = self.hops.sign(scope, request_id, to=peer.replica.id)
         headers = [*_passed_on(scope["headers"], has_body=has_body), (HEADER, signature.encode())]
         if has_body and b"content-length" not in dict(headers):
             headers.append((b"transfer-encoding", b"chunked"))

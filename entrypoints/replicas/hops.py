@@ -42,6 +42,8 @@ class Hop:
     port: int
     scheme: str
     request_id: str
+    traceparent: str = ""
+    """The span of the request there, empty if it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,9 @@ class Hops:
     _used: dict[str, datetime] = field(default_factory=dict)
     """The nonces of the hops that have arrived, each until its hop expires."""
 
-    def sign(self, scope: Mapping[str, Any], request_id: str, *, to: ReplicaId) -> str:
+    def sign(
+        self, scope: Mapping[str, Any], request_id: str, *, to: ReplicaId, traceparent: str = ""
+    ) -> str:
         """Return the value of the header for a request that goes to the replica `to`."""
         peer, port = scope.get("client") or ("", 0)
         said = {
@@ -61,6 +65,7 @@ class Hops:
             "port": port,
             "scheme": scope.get("scheme", "http"),
             "request_id": request_id,
+            "traceparent": traceparent,
             "is": _fingerprint(scope, to),
         }
         now = self.now()
@@ -90,6 +95,8 @@ class Hops:
             port=said["port"],
             scheme=said["scheme"],
             request_id=said["request_id"],
+            # A replica of an earlier release sends none.
+            traceparent=said.get("traceparent", ""),
         )
 
     def _must_be_new(self, claims: Claims) -> None:

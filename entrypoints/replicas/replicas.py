@@ -126,10 +126,21 @@ class Elsewhere:
         return str(self.peer.replica.id)
 
     async def respond(
-        self, request_id: str, scope: Scope, receive: Receive, send: Send, *, has_body: bool
+        self,
+        request_id: str,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        has_body: bool,
+        traceparent: str = "",
     ) -> None:
-        """Send the request as it was received, and the response as it comes. Raises what Forwarding raises."""
-        await self.forwarding.send(self.peer, request_id, scope, receive, send, has_body=has_body)
+        """Send the request as it was received, and the response as it comes. `traceparent` is the span of the request in
+        this process. Raises what Forwarding raises."""
+        signature = self.forwarding.hops.sign(
+            scope, request_id, to=self.peer.replica.id, traceparent=traceparent
+        )
+        await self.forwarding.send(self.peer, signature, scope, receive, send, has_body=has_body)
 
 
 def hop_of(scope: Scope) -> Hop | None:

@@ -19,6 +19,7 @@ from application.use_cases import UseCases
 from domain.model.session import Session
 from entrypoints.access import CSP_REPORTS
 from entrypoints.metrics import EventMetrics
+from entrypoints.tracing import OFF, Tracing
 from entrypoints.ui.addresses import MB, Addresses, Rules
 from entrypoints.ui.apps import cached_examples, caches
 from entrypoints.ui.apps.gradio_mount import mounted_by_gradio
@@ -134,6 +135,7 @@ def mount(
     sign_out_token: Callable[[Session], str],
     metrics: EventMetrics,
     times: EventTimes,
+    tracing: Tracing = OFF,
 ) -> UI:
     """Mount the first page at the UI's path and the others below it. `sign_out_token` returns the token for the sign-out
     form in the bar. Raises PageRefused."""
@@ -160,6 +162,7 @@ def mount(
         new_nonce=new_nonce,
         sign_out_token=sign_out_token,
         metrics=metrics,
+        tracing=tracing,
     )
     with ExitStack() as if_one_is_refused:
         for page, path in zip([home, *others], paths, strict=True):
@@ -208,6 +211,7 @@ class _Mounting:
     new_nonce: Callable[[], str]
     sign_out_token: Callable[[Session], str]
     metrics: EventMetrics
+    tracing: Tracing
 
     def mounted(self, page: Page, path: str, *, moved: Mapping[str, str]) -> Mounted:
         """Mount one page. `moved` maps paths below the page's to the addresses they are redirected to.
@@ -225,7 +229,7 @@ class _Mounting:
         times = UNLIMITED if page.looks and not page.is_example else ui.times
         has_own = demo.max_threads != THREADS
         threads = Threads(demo.max_threads, times=times) if has_own else ui.threads
-        counted = CountedEvents(self.metrics, path, frozenset(demo.fns.values()))
+        counted = CountedEvents(self.metrics, self.tracing, path, frozenset(demo.fns.values()))
         replace_queue(demo, partial(FairQueue, threads=threads, counted=counted, times=times))
         demo.create_limiter = partial(setattr, demo, "limiter", threads)  # type: ignore[method-assign]
         files = AppFiles(demo, ui.claims, ui.private, kept_examples=page.kept_examples)

@@ -39,15 +39,23 @@ class Counting:
                 self._fixed[path] = Counted(template=path)
 
     def count(self, line: RequestLog, status: int | None) -> None:
-        """Count a request that has ended. `status` is None if the client has left before the response."""
+        """Count a request that has ended, and end its span. One that the log leaves out is not exported. `status` is None if the client has left before the response."""
         if line.is_forwarded:
             self._metrics.count_forwarded(status or GONE)
+        route = self._route(line)
         self._metrics.count(
-            self._route(line),
+            route,
             method=line.method if line.method in METHODS else _OTHER,
             status=status or GONE,
             seconds=perf_counter() - line.started,
         )
+        if line.span is not None and not line.is_unremarkable(status):
+            line.span.end(
+                method=line.method,
+                route="" if route == NOWHERE else f"{route.app}{route.template}",
+                status=status,
+                user_id=str(line.signed_in.user.id) if line.signed_in else "",
+            )
 
     def _route(self, line: RequestLog) -> Counted:
         if not line.path.startswith(self._ui_prefix):

@@ -21,6 +21,7 @@ from entrypoints.access import (
     RECOGNISE,
     REQUEST_ID,
     SIGNED_IN,
+    TRACE,
     Access,
     AccessRule,
     needs_home,
@@ -28,6 +29,7 @@ from entrypoints.access import (
 )
 from entrypoints.base_path import BasePath
 from entrypoints.replicas import Elsewhere, Replicas, hop_of
+from entrypoints.tracing import OFF, Tracing
 from entrypoints.web.addresses import METRICS, UNDER_EVERY_HOST, is_plain, must_be_readable, way_of
 from entrypoints.web.callers import Callers, Recognises, must_have_a_role, values_of
 from entrypoints.web.cookies import Cookies
@@ -69,12 +71,14 @@ class Gate:
         framers: Sequence[str] = (),
         identity: ProxyIdentity | None = None,
         replicas: Replicas | None = None,
+        tracing: Tracing = OFF,
     ) -> None:
         """`recognise` takes the cookie's signed token, `recognise_token` an access token. `new_id` makes ids of
         requests. `framers` are the sources of all sites whose frames may show a page of this service. `identity` reads who
         is signed in at a proxy in front. `replicas` is None for a service that is alone."""
         self._inner = inner
         self._replicas = replicas
+        self._tracing = tracing
         self._access = access
         self._new_id = new_id
         self._ui_prefix = f"{settings.ui_path}/"
@@ -113,6 +117,9 @@ class Gate:
         scope, hop = self._base.inside(received), hop_of(received)
         request_id = hop.request_id if hop else self._id_of(scope)
         line = RequestLog(method=scope["method"], path=scope["path"], request_id=request_id)
+        line.span = self._tracing.request(
+            hop.traceparent if hop else self._proxies.traceparent(received)
+        )
         response = OutgoingResponse(send, self._response_headers, request_id, self._base)
         headers: dict[bytes, str] = {}
         body: Body | None = None
@@ -130,7 +137,12 @@ class Gate:
                     line.is_forwarded = True
                     line.notes["forwarded_to"] = elsewhere.name
                     await elsewhere.respond(
-                        request_id, received, passed_on, response.pass_on, has_body=body is not None
+                        request_id,
+                        received,
+                        passed_on,
+                        response.pass_on,
+                        has_body=body is not None,
+                        traceparent=line.span.traceparent if line.span else "",
                     )
             await response.finish()
         except Refused as refused:
@@ -209,6 +221,7 @@ class Gate:
             NOTES: line.notes,
             FOUND: rule.found,
             PROOF: proof if rule.who == "anyone" else None,
+            **({} if line.span is None else {TRACE: line.span}),
         }
         changed = {
             "headers": [(b"host", here.host.encode("latin-1")), *passed_on],
@@ -216,6 +229,9 @@ class Gate:
             "client": (line.address, port),
             "state": state,
             "session": values_of(signed_in),
+            # FastAPI and Gradio behind the gate make no spans of their own: they would record queries, with their secrets,
+            # and believe every client's traceparent, as soon as an app has set a provider for its own spans.
+            "fastapi.telemetry": None,
         }
         check = callers.check_of_body(
             # Uploads may take longer than the idle timeout.

@@ -15,6 +15,7 @@ from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger
 from application.settings import Settings
 from domain.model.caller import SignedIn
 from entrypoints.access import Access
+from entrypoints.tracing import RequestSpan
 from entrypoints.web.summary import Summary
 
 LONGEST_PATH: Final = 500
@@ -158,6 +159,7 @@ class RequestLog:
         "request_id",
         "rule",
         "signed_in",
+        "span",
         "started",
     )
 
@@ -173,6 +175,7 @@ class RequestLog:
         self.is_forwarded = False
         """True if another replica had to respond."""
         self.notes: MutableMapping[str, Any] = {}
+        self.span: RequestSpan | None = None
         self.started = perf_counter()
 
     def write(self, status: int | None) -> None:
@@ -188,12 +191,17 @@ class RequestLog:
             "session_id": str(caller.session_id) if caller and caller.session_id else None,
             **({"token_id": str(caller.token_id)} if caller and caller.token_id else {}),
             "request_id": self.request_id,
+            **({"trace_id": self.span.trace_id} if self.span else {}),
             "address": self.address,
             **self.notes,
         }
         if status is not None and status >= 500:
             log.error("request", **fields)
-        elif self.is_quiet and (status is None or status < 400):
+        elif self.is_unremarkable(status):
             log.debug("request", **fields)
         else:
             log.info("request", **fields)
+
+    def is_unremarkable(self, status: int | None) -> bool:
+        """Return whether the request is one of many that only matter if they fail, such as a probe."""
+        return self.is_quiet and (status is None or status < 400)

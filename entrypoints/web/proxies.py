@@ -15,6 +15,7 @@ Address = IPv4Address | IPv6Address
 IGNORED: Final = "X-Forwarded-For is ignored"
 """The beginning of the log line about a proxy that is not trusted."""
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}.{0,100}")
 MOST_NAMED: Final = 20
 """Peers that the log names: anybody can send the header."""
 
@@ -55,11 +56,20 @@ class Proxies:
     def request_id(self, scope: Scope) -> str | None:
         """Return the id that a trusted proxy has given the request, so that its log and ours have the same; None if it
         has given none, several, or one that does not look like an id."""
+        return self._said(scope, b"x-request-id", _REQUEST_ID)
+
+    def traceparent(self, scope: Scope) -> str | None:
+        """Return the span of a trusted proxy that has sent the request, in the format of W3C Trace Context; None as for
+        `request_id`."""
+        return self._said(scope, b"traceparent", _TRACEPARENT)
+
+    def _said(self, scope: Scope, header: bytes, pattern: re.Pattern[bytes]) -> str | None:
+        """Return the only value of a trusted proxy's header."""
         peer, _ = scope.get("client") or ("", 0)
         if not self._trusted or not self.is_trusted(peer):
             return None
-        found = [value for name, value in scope["headers"] if name.lower() == b"x-request-id"]
-        if len(found) != 1 or not _REQUEST_ID.fullmatch(found[0]):
+        found = [value for name, value in scope["headers"] if name.lower() == header]
+        if len(found) != 1 or not pattern.fullmatch(found[0]):
             return None
         return str(found[0], "ascii")
 

@@ -26,6 +26,7 @@ from domain.model.user import User
 from domain.services.access_tokens import Made
 from entrypoints import ui, web
 from entrypoints.app import compose
+from entrypoints.tracing import OFF, Tracing
 from entrypoints.ui.apps import launches
 
 PASSWORD: Final = "correct horse"
@@ -200,13 +201,14 @@ class Mounts:
         roles: Collection[str] = frozenset(),
         scopes: Mapping[str, Collection[str]] = MappingProxyType({}),
         others: Sequence[ui.Page] = (),
+        tracing: Tracing = OFF,
         **values: Any,
     ) -> House:
         settings = load(env_file=None, environment="test", **values)
         clock = StoppedClock()
         container = build(settings, clock=clock)
         home = ui.Page(demo=demo, title=title, roles=roles, scopes=scopes)
-        service = compose(container, [home, *others])
+        service = compose(container, [home, *others], tracing)
         await self.closing.enter_async_context(service.running())
         return House(container, clock, settings, demo, service.pages, service.gate, service.api)
 

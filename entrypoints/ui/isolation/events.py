@@ -92,7 +92,7 @@ async def run(request: Request) -> None:
             request.account.begun_anew.discard(tab)
             body[HASH] = tab.name
         async with request.isolation.threads.room_for(request.signed_in.user.id, fn.fn):
-            with request.isolation.counted.direct(fn) as direct, request.measured():
+            with request.isolation.counted.direct(fn, request.scope) as direct, request.measured():
                 send = direct.watched(request.send)
                 await request.forward_with_body(with_wrapped_inputs(body), send)
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from entrypoints.access import RECOGNISE, REQUEST_ID, SIGNED_IN
+from entrypoints.access import RECOGNISE, REQUEST_ID, SIGNED_IN, TRACE
 from entrypoints.base_path import BasePath
 from entrypoints.ui.wire import json_bodies
 from entrypoints.ui.wire.exchange import HeldResponse, origin_of
@@ -50,6 +50,7 @@ class Loopback:
     def _new_scope(self, method: str, address: str) -> Scope:
         whole = f"{self.path}/gradio_api/{address}"
         state = self.scope["state"]
+        kept = (SIGNED_IN, RECOGNISE, REQUEST_ID, TRACE)
         left_out = _BODY_HEADERS | _RESPONSE_HEADERS
         return {
             **self.scope,
@@ -59,6 +60,6 @@ class Loopback:
             "query_string": b"",
             "headers": [pair for pair in self.scope["headers"] if pair[0] not in left_out],
             # A new mapping for each request: an event stores data about its caller in it.
-            "state": {key: state[key] for key in (SIGNED_IN, RECOGNISE, REQUEST_ID)},
+            "state": {key: state[key] for key in kept if key in state},
             "session": dict(self.scope["session"]),
         }
