@@ -61,7 +61,7 @@ def versions_in(objects: Iterable[tuple[str, int, datetime]]) -> dict[str, Seque
     found: dict[str, dict[str, Version]] = {}
     for key, size, stored_at in objects:
         ours = _OBJECT.fullmatch(key)
-        if ours is None:
+        if ours is None or not _is_key(ours["place"]):
             continue
         name = ours["version"]
         new = Version(name, ours["digest"], int(ours["size"]))
@@ -71,6 +71,12 @@ def versions_in(objects: Iterable[tuple[str, int, datetime]]) -> dict[str, Seque
         else:
             version.stored_at, version.is_whole = stored_at, size == version.size
     return {place: list(versions.values()) for place, versions in found.items()}
+
+
+def _is_key(key: str) -> bool:
+    """Return whether we would write this key: another program may spell a place in another way, or leave the folder."""
+    place = place_of(key)
+    return key_of(place) == key and not {"", ".", ".."} & set(place.split("/"))
 
 
 def _escaped(match: re.Match[str]) -> str:

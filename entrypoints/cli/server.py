@@ -23,6 +23,7 @@ from entrypoints.cli.memory import tune_memory
 from entrypoints.cli.protocol import BoundedProtocol
 from entrypoints.cli.serve import BACKLOG
 from entrypoints.cli.startup import Startup
+from entrypoints.replicas import SHARES
 from entrypoints.web.proxies import Proxies
 
 GRACE: Final = 10
@@ -88,6 +89,8 @@ class Server(uvicorn.Server):
         another process."""
         settings = self.announcement.settings
         most = connections_of(files_allowed())
+        if settings.replica_url is not None:
+            most //= SHARES  # The others are for requests to and from other replicas.
         table = Connections(
             most=most,
             per_group=settings.connections_per_address or max(1, most // 2),

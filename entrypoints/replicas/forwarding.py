@@ -1,7 +1,7 @@
 """Send a request to another replica, and stream the response back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from domain.errors import ReplicaGone
 from entrypoints.replicas.homes import Peer
 from entrypoints.replicas.hops import HEADER, TOLD, Hops, target_of
+from entrypoints.replicas.shares import share_of_files
 
 _CONNECTING: Final = 1.0
 """Seconds until a replica that accepts no connection counts as gone."""
@@ -43,9 +44,11 @@ class Forwarding:
     @asynccontextmanager
     async def opened(cls, hops: Hops) -> AsyncIterator["Forwarding"]:
         async with httpx.AsyncClient(
-            timeout=httpx.Timeout(None, connect=_CONNECTING),
+            timeout=httpx.Timeout(None, connect=_CONNECTING, pool=_CONNECTING),
             limits=httpx.Limits(
-                max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEPT
+                max_connections=share_of_files(),
+                max_keepalive_connections=100,
+                keepalive_expiry=_KEPT,
             ),
             trust_env=False,  # No proxy between replicas.
         ) as client:
@@ -172,6 +175,8 @@ async def _until_left(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _passed_on(headers: Iterable[tuple[bytes, bytes]], *, has_body: bool) -> Headers:
-    unwanted = _OF_THE_CONNECTION if has_body else _OF_THE_CONNECTION | {b"content-length"}
+def _passed_on(headers: Collection[tuple[bytes, bytes]], *, has_body: bool) -> Headers:
+    # A length beside a transfer encoding does not count (RFC 9112, section 6.3).
+    has_length = has_body and all(name.lower() != b"transfer-encoding" for name, _ in headers)
+    unwanted = _OF_THE_CONNECTION if has_length else _OF_THE_CONNECTION | {b"content-length"}
     return [(name.lower(), value) for name, value in headers if name.lower() not in unwanted]

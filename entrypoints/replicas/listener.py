@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp
 
+from entrypoints.replicas.shares import share_of_files
+
 _GRACE = 2
 """Seconds that open requests get at the end."""
 _KEPT = 10
@@ -61,6 +63,7 @@ async def listening(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None
             date_header=False,
             proxy_headers=False,
             ws="none",
+            limit_concurrency=share_of_files(),
             timeout_keep_alive=_KEPT,
             timeout_graceful_shutdown=_GRACE,
         )

@@ -236,3 +236,22 @@ def test_what_replicas_say_is_heard_with_a_signature_only(between: Between) -> N
     # Nothing that this release knows; it is no error either.
     assert between.sends(between.signature(said), said).status_code == 204
     assert between.sends(None, said, at=between.public).status_code == 404
+
+
+def test_a_length_beside_chunks_does_not_count(between: Between) -> None:
+    """As at the home itself (RFC 9112, section 6.3)."""
+    body = b'{"data": ["hello"]}'
+    chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    with closing(HTTPConnection(urlsplit(between.elsewhere).netloc, timeout=20)) as connection:
+        connection.putrequest("POST", EVENT)
+        connection.putheader("cookie", f"gradioapp-session={between.session}")
+        connection.putheader("origin", between.elsewhere)
+        connection.putheader("content-type", "application/json")
+        connection.putheader("content-length", "3")
+        connection.putheader("transfer-encoding", "chunked")
+        connection.endheaders(chunked)
+
+        answer = connection.getresponse()
+        said = answer.read()
+
+    assert (answer.status, b"hello" in said) == (200, True)
