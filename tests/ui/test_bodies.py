@@ -517,7 +517,7 @@ async def test_the_replaced_parts_of_libraries_are_restored_after_a_service(
     owners = [each.owner for each in REPLACED]
     modules = [getattr(owner, "__module__", None) or owner.__name__ for owner in owners]
     assert {module.partition(".")[0] for module in modules} <= {
-        *("starlette", "gradio", "gradio_client", "PIL", "anyio", "subprocess")
+        *("starlette", "gradio", "gradio_client", "PIL", "anyio", "subprocess", "safehttpx")
     }
 
     with gr.Blocks() as demo:

@@ -1,13 +1,15 @@
 """Every refusal of the domain has a heading for users of a Gradio page."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Final
 
 import gradio as gr
 import pytest
 
 from domain import errors
 from entrypoints.ui.calls.errors import TITLES, as_popup
+from tests.builders import NOON
 
 
 def _refusals(of: type[errors.DomainError] = errors.DomainError) -> Iterator[type]:
@@ -21,17 +23,21 @@ def test_the_headings_are_exactly_those_of_the_refusals() -> None:
     assert set(TITLES) == set(_refusals())
 
 
+MADE: Final[dict[type[errors.DomainError], Callable[[], errors.DomainError]]] = {
+    errors.SignInThrottled: lambda: errors.SignInThrottled(timedelta(seconds=9)),
+    errors.EventTimeUsedUp: lambda: errors.EventTimeUsedUp(
+        timedelta(hours=1), free_at=NOON + timedelta(minutes=9), now=NOON
+    ),
+}
+"""Refusals that make their sentences themselves."""
+
+
 def test_a_refusal_is_shown_with_its_own_sentence_under_its_heading(
     subtests: pytest.Subtests,
 ) -> None:
     for refusal in TITLES:
         with subtests.test(refusal=refusal):
-            is_throttled = refusal is errors.SignInThrottled
-            error = (
-                errors.SignInThrottled(timedelta(seconds=9))
-                if is_throttled
-                else refusal("A sentence.")
-            )
+            error = MADE[refusal]() if refusal in MADE else refusal("A sentence.")
 
             popup = as_popup(error, request_id="7")
 

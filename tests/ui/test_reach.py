@@ -1,6 +1,7 @@
 """An output that Gradio reads itself shows no file out of the app's reach, however its path is written."""
 
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -162,13 +163,25 @@ async def component_reads(path: str, mounted: Mounts) -> bool:
 
 
 @pytest.mark.asvs("13.3.2")
-@pytest.mark.parametrize("path", ["/proc/self/environ", "/proc/self/cmdline", "/proc/1/environ"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/proc/self/environ",
+        "/proc/self/cmdline",
+        "/proc/1/environ",
+        "/proc/self/task/1/../../environ",
+    ],
+)
 async def test_a_component_reads_nothing_of_the_process(path: str, mounted: Mounts) -> None:
     assert not await component_reads(path, mounted)
 
 
 async def test_a_component_reads_what_libraries_read_of_the_machine(mounted: Mounts) -> None:
     assert await component_reads("/proc/cpuinfo", mounted)
+
+
+async def test_a_component_sees_how_a_program_does_that_it_has_started(mounted: Mounts) -> None:
+    assert await component_reads(f"/proc/{os.getpid()}/stat", mounted)
 
 
 @pytest.mark.parametrize("ip", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34"])

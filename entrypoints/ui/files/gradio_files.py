@@ -5,6 +5,7 @@ file of the working directory and the temporary folder. No setting changes that.
 """
 
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -54,7 +55,11 @@ _OF_LIBRARIES: Final = (
     *("/sys/devices/system/", "/sys/fs/cgroup/"),
     *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/shm/"),  # noqa: S108 -- Semaphores.
 )
-"""Where libraries look at the machine, for example at its number of cores. Nothing there is about this process."""
+"""Where libraries look at the machine, for example at its number of cores."""
+_OF_A_PROCESS: Final = re.compile(
+    r"/proc/(self|\d+)/(task/\d+/)?(stat|statm|status|cgroup|mountinfo)"
+)
+"""What tells how a process does, and neither its environment nor its arguments."""
 _COMPRESSED: Final = (".gz", ".bz2", ".zip", ".xz", ".zst", ".tar")
 
 log = structlog.get_logger()
@@ -182,7 +187,10 @@ def _must_be_readable(path: str) -> None:
 
 def _is_of_a_library(path: str) -> bool:
     """Return whether the path is one by which libraries look at the machine, and no link leads to or from it."""
-    return path.startswith(_OF_LIBRARIES) and os.path.realpath(path).startswith(_OF_LIBRARIES)
+    real = os.path.realpath(path)
+    if _OF_A_PROCESS.fullmatch(path):
+        return _OF_A_PROCESS.fullmatch(real) is not None
+    return path.startswith(_OF_LIBRARIES) and real.startswith(_OF_LIBRARIES)
 
 
 def _is_private(is_private: IsPrivate, path: str) -> bool:
