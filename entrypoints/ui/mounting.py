@@ -237,7 +237,10 @@ class _Mounting:
         browser_states = BrowserStates(demo, browser_storage, page=path)
         custom_components = CustomComponents(demo)
         pieces = StreamPieces(ui.accounts, files)
-        wrap_events(demo, self._steps(page, path, files, pieces, browser_states, custom_components))
+        wrap_events(
+            demo,
+            self._steps(page, path, files, pieces, browser_states, custom_components, times),
+        )
         begin_serving(path)
         gradio = FilteredHeaders(
             route.app, policies=FilePolicies.framed_by(rules.framers), base=ui.base
@@ -326,6 +329,7 @@ class _Mounting:
         pieces: StreamPieces,
         browser_states: BrowserStates,
         custom_components: CustomComponents,
+        times: EventTimes,
     ) -> Sequence[Step]:
         """Return the steps that wrap each event of the app, the outermost first."""
         return (
@@ -335,6 +339,7 @@ class _Mounting:
                 place=path,
                 needs_state=_needs_state,
                 check=partial(_must_be_for, page),
+                measured=lambda signed_in: times.running({signed_in.user.id: 1}),
             ),
             oauth.AnswersOAuth(scopes=page.scopes),
             media_turns.MediaPrograms(),

@@ -14,7 +14,7 @@ from domain.model.event_time import EventQuota, UsedTime, minute_of
 from domain.model.user import UserId
 from entrypoints.ui.pages import home
 from entrypoints.ui.queueing.event_time import UNLIMITED, MeasuredTimes
-from tests.ui.attacks import API, index_of, is_problem
+from tests.ui.attacks import API, index_of, is_problem, opened
 from tests.ui.conftest import Browser, House, Mounts, completed
 from tests.ui.test_fair_queue import Stage, until
 from tests.ui.test_mcp import calls, text_of
@@ -383,6 +383,27 @@ async def test_what_needs_no_place_in_the_queue_counts(mounted: Mounts, way: str
         assert answer.status_code == 200
 
     assert await stored(house) > before
+
+
+async def test_the_function_of_an_unload_event_counts(mounted: Mounts) -> None:
+    stage = Stage()
+    demo = an_app()
+    with demo:
+        demo.unload(stage.act)
+    house = await mounted(demo, event_minutes="60")
+    ada, watch = await house.signed_in(ADA), Stopwatch(house)
+
+    async def closes_a_page() -> None:
+        async with opened(house, ada, f"{API}/heartbeat/tab"):
+            pass
+
+    closing = asyncio.create_task(closes_a_page())
+    await stage.began_in_all(1)
+    watch.seconds += 7
+    stage.all_go()
+    await closing
+
+    assert await seconds_of(house) == 7
 
 
 # What it costs

@@ -104,6 +104,8 @@ class AsCaller(Step):
     needs_state: Callable[[BlockFunction], bool]
     check: Check
     """Called before each step, with the caller set. It may raise to refuse the step."""
+    measured: Callable[[SignedIn], AbstractContextManager[None]]
+    """Counts the time of an unload event for its account. The queue and the request count all other events."""
 
     async def run(self, event: Event, rest: Run) -> Output:
         is_batch = isinstance(event.request, list)
@@ -148,12 +150,13 @@ class AsCaller(Step):
         """Run an unload event as its caller, or as nobody if the session has ended meanwhile. Log its failure: the tab
         is gone, and Gradio would skip the app's other unload events."""
         try:
-            try:
-                call = await self.calls.begin(http, place=self.place, is_activity=False)
-            except SessionEnded:
-                with after_the_session():
-                    return await rest(event)
-            return await self._run(call, event.fn, event, rest, is_activity=False)
+            with self.measured(http.scope["state"][SIGNED_IN]):
+                try:
+                    call = await self.calls.begin(http, place=self.place, is_activity=False)
+                except SessionEnded:
+                    with after_the_session():
+                        return await rest(event)
+                return await self._run(call, event.fn, event, rest, is_activity=False)
         except Exception:
             log.exception("unload event failed", of=event.fn.name, page=self.place)
             return {"data": []}
