@@ -111,6 +111,7 @@ REPLACED: Final = (
     gradio_files.COPYING,
     gradio_files.ALLOWING,
     gradio_files.MOVING,
+    gradio_files.CONSTRUCTING,
     gradio_files.TABLES,
     gradio_files.LABELS,
     gradio_files.FETCHING,

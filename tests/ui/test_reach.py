@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +14,7 @@ import pytest
 
 from entrypoints.ui.files.gradio_files import NOT_AT_YOUR_WORD, NOT_TO_SHOW, OUT_OF_REACH
 from entrypoints.ui.files.public_addresses import is_public
-from tests.ui.attacks import as_file, uploads
+from tests.ui.attacks import API, as_file, uploads
 from tests.ui.conftest import Mounts, completed
 
 SECRET: Final = "of the machine"
@@ -152,11 +154,103 @@ async def test_an_uploaded_table_is_shown_to_its_owner_only(mounted: Mounts) -> 
     assert (last["success"], last["output"]["error"]) == (False, NOT_TO_SHOW)
 
 
-async def component_reads(path: str, mounted: Mounts) -> bool:
+@pytest.mark.asvs("5.3.2")
+@pytest.mark.parametrize("kind", [set, tuple, iter, dict.fromkeys])
+async def test_a_gallery_of_any_kind_shows_no_file_that_its_caller_names(
+    kind: Any, mounted: Mounts, tmp_path: Path
+) -> None:
+    picture = tmp_path / "here" / "a.svg"
+    picture.write_text(f"<svg><!-- {SECRET} --></svg>")
+    with gr.Blocks() as demo:
+        gr.Button().click(
+            lambda text: kind(text.split()), gr.Textbox(), gr.Gallery(), api_name="show"
+        )
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("show", f"{picture} {picture}"))
+
+    assert (last["success"], last["output"]["error"]) == (False, NOT_AT_YOUR_WORD)
+
+
+@pytest.mark.asvs("5.3.2")
+async def test_a_picture_as_text_stays_within_the_reach_of_the_app(
+    mounted: Mounts, elsewhere: Path
+) -> None:
+    (elsewhere / "a.svg").write_text(f"<svg><!-- {SECRET} --></svg>")
+    with gr.Blocks() as demo:
+        parts = [gr.Textbox(), gr.Textbox()]
+        gr.Button().click(lambda a, b: f"{a}/{b}", parts, gr.Image(), api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("show", str(elsewhere), "a.svg"))
+
+    assert (last["success"], last["output"]["error"]) == (False, OUT_OF_REACH)
+
+
+@pytest.mark.asvs("5.3.2")
+@pytest.mark.parametrize(
+    "sentence", ["show {} please", "img={}", "![x]({})", "look: {}.", "{} or else"]
+)
+async def test_a_path_in_a_sentence_is_named_too(
+    sentence: str, mounted: Mounts, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "here" / "a.csv")
+    with gr.Blocks() as demo:
+        gr.Button().click(lambda _: path, gr.Textbox(), gr.File(), api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("show", sentence.format(path)))
+
+    assert (last["success"], last["output"]["error"]) == (False, NOT_AT_YOUR_WORD)
+
+
+@pytest.mark.asvs("5.3.2", "13.3.2")
+async def test_a_component_that_is_built_in_an_event_opens_nothing_that_the_caller_names(
+    mounted: Mounts, tmp_path: Path
+) -> None:
+    path = tmp_path / "here" / "subtitles.json"
+    path.write_text(json.dumps([{"text": SECRET, "timestamp": [0, 1]}]))
+    built: list[str] = []
+    with gr.Blocks() as demo:
+        text = gr.Textbox()
+
+        @gr.render(inputs=text, triggers=[text.change])  # type: ignore[untyped-decorator]
+        def shows(said: str) -> None:
+            try:
+                built.append(str(gr.Audio(subtitles=said).subtitles))
+            except ValueError as error:
+                built.append(str(error.__cause__))
+
+    house = await mounted(demo)
+    ada = await house.signed_in()
+    index = next(n for n, fn in house.demo.fns.items() if fn.renderable is not None)
+    await ada.http.post(
+        f"{API}/queue/join", json={"data": [str(path)], "fn_index": index, "session_hash": "tab"}
+    )
+    await ada.stream("tab")
+
+    assert built == [repr(NOT_AT_YOUR_WORD)]
+
+
+def as_text(path: str) -> str:
+    return Path(path).read_text(errors="replace")[:40]
+
+
+def as_bytes(path: str) -> str:
+    with open(os.fsencode(path), "rb") as file:  # noqa: PTH123 -- As libraries do it.
+        return repr(file.read(40))
+
+
+def as_database(path: str) -> str:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        return str(database.execute("SELECT 1").fetchone())
+
+
+async def component_reads(path: str, mounted: Mounts, read: Callable[[str], str] = as_text) -> bool:
     """Return whether a component that opens the path which an app gives it has shown what is there."""
     with gr.Blocks() as demo:
         box = gr.Textbox()
-        box.postprocess = lambda value: value and Path(value).read_text(errors="replace")[:40]  # type: ignore[method-assign]
+        box.postprocess = lambda value: value and read(value)  # type: ignore[method-assign]
         gr.Button().click(lambda: path, None, box, api_name="show")
     ada = await (await mounted(demo)).signed_in()
     return bool(completed(await ada.runs("show"))["success"])
@@ -174,6 +268,17 @@ async def component_reads(path: str, mounted: Mounts) -> bool:
 )
 async def test_a_component_reads_nothing_of_the_process(path: str, mounted: Mounts) -> None:
     assert not await component_reads(path, mounted)
+
+
+@pytest.mark.asvs("13.3.2")
+@pytest.mark.parametrize("read", [as_text, as_bytes, as_database])
+async def test_a_component_reads_no_private_file_in_any_way(
+    read: Callable[[str], str], mounted: Mounts, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "here" / ".env.db")):
+        pass
+
+    assert not await component_reads(str(tmp_path / "here" / ".env.db"), mounted, read)
 
 
 async def test_a_component_reads_what_libraries_read_of_the_machine(mounted: Mounts) -> None:

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
 import gradio as gr
@@ -20,6 +21,7 @@ import safehttpx  # type: ignore[import-untyped]
 import structlog
 from gradio import processing_utils, utils
 from gradio.blocks import Block
+from gradio.component_meta import ComponentMeta
 from gradio.context import LocalContext
 from gradio.exceptions import InvalidPathError
 
@@ -27,6 +29,7 @@ from entrypoints.ui.files import caller_names, public_addresses
 from entrypoints.ui.files.named_files import (
     hands_json_on,
     has_scheme,
+    in_a_list,
     opened_to_show,
     played,
     read_to_show,
@@ -152,11 +155,11 @@ def reading_guarded() -> Iterator[None]:
 def _must_be_to_open(event: str, args: tuple[Any, ...]) -> None:
     """An audit hook for files that are opened and for programs that are started. Raises gr.Error if one of the files may
     not be read."""
-    if event not in {"open", "subprocess.Popen"} or not _is_guarded.get():
+    if event not in _WATCHED or not _is_guarded.get():
         return
     token = _is_guarded.set(False)  # The checks below may open files themselves.
     try:
-        for path in _opened(args) if event == "open" else _arguments(args):
+        for path in _WATCHED[event](args):
             _must_be_readable(path)
     finally:
         _is_guarded.reset(token)
@@ -165,16 +168,32 @@ def _must_be_to_open(event: str, args: tuple[Any, ...]) -> None:
 def _opened(args: tuple[Any, ...]) -> Iterator[str]:
     path, mode, flags = args
     is_reading = "r" in mode if mode is not None else not flags & (os.O_WRONLY | os.O_RDWR)
-    if is_reading and isinstance(path, str | Path):
-        yield str(path)
+    if is_reading and isinstance(path, str | bytes | os.PathLike):
+        yield os.fsdecode(path)
 
 
 def _arguments(args: tuple[Any, ...]) -> Iterator[str]:
     """Yield the arguments of a program, such as ffmpeg: some of them may be files that it reads."""
     _, arguments, *_ = args
     for argument in arguments if isinstance(arguments, list | tuple) else ():
-        if isinstance(argument, str | Path):
-            yield str(argument)
+        if isinstance(argument, str | bytes | os.PathLike):
+            yield os.fsdecode(argument)
+
+
+def _connected(args: tuple[Any, ...]) -> Iterator[str]:
+    """Yield the file of a SQLite database, which may be written as an address."""
+    (database,) = args
+    if isinstance(database, str | bytes | os.PathLike):
+        path = os.fsdecode(database)
+        yield unquote(urlsplit(path).path) if path.startswith("file:") else path
+
+
+_WATCHED: Final[dict[str, Callable[[tuple[Any, ...]], Iterator[str]]]] = {
+    "open": _opened,
+    "subprocess.Popen": _arguments,
+    "sqlite3.connect": _connected,
+}
+"""The audit events that name files, and what yields their paths."""
 
 
 def _must_be_readable(path: str) -> None:
@@ -214,13 +233,28 @@ def _showing(postprocess: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
             _must_be_to_show(path, may_be_an_address=False)  # Gradio would download an address.
             _must_be_in_reach(path)
             _must_not_unpack(self, path)
+        value = in_a_list(self, value)
         for path in opened_to_show(self, value):
             _must_not_be_said(path)
+            if os.path.isfile(path):  # noqa: PTH113 -- A path may be no path at all.
+                _must_be_in_reach(path)
         for path in played(self, value):
             _must_be_playable(path)
         return postprocess(self, value)
 
     return checked
+
+
+def _constructing(construct: Callable[..., Any]) -> Callable[..., Any]:
+    """An app that builds components in an event, by gr.render or as an update, opens files in their constructors."""
+
+    def __call__(cls: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 -- Python's name.
+        if _of_this_app() is None:
+            return construct(cls, *args, **kwargs)
+        with reading_guarded():
+            return construct(cls, *args, **kwargs)
+
+    return __call__
 
 
 def _copying(save: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
@@ -268,6 +302,7 @@ PUBLIC: Final = Replacement(
 )
 FETCHING: Final = Replacement(owner=processing_utils, name="async_ssrf_protected_get", by=_fetching)
 """All of Gradio's downloads call this function, also those of synchronous code, in a copy of the context."""
+CONSTRUCTING: Final = Replacement(owner=ComponentMeta, name="__call__", by=_constructing)
 TABLES: Final = Replacement(owner=gr.Dataframe, name="postprocess", by=_showing)
 LABELS: Final = Replacement(owner=gr.Label, name="postprocess", by=_showing)
 SOUNDS: Final = Replacement(owner=gr.Audio, name="postprocess", by=_showing)

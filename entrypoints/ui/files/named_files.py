@@ -16,7 +16,7 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.blocks import Block
 from gradio.data_classes import FileData
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from entrypoints.ui.limits import NAMED_FILES
 from entrypoints.ui.wire.json_bodies import files_in, objects_with, paths_in
@@ -107,6 +107,12 @@ def read_to_show(block: Block, value: Any) -> str | None:
 
 
 _MEDIA: Final = (gr.Audio, gr.Video, gr.AnnotatedImage, gr.Image, gr.Gallery, gr.ImageSlider)
+
+
+def in_a_list(block: Block, value: Any) -> Any:
+    """Return the items of a gallery in a list. Gradio takes any iterable, and some can be read only once."""
+    is_of_items = isinstance(block, gr.Gallery) and isinstance(value, Iterable)
+    return list(value) if is_of_items and not isinstance(value, str | bytes | BaseModel) else value
 
 
 def opened_to_show(block: Block, value: Any) -> Iterator[str]:

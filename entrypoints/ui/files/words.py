@@ -16,6 +16,12 @@ _LONGEST_WORD: Final = 4 * LONGEST_PATH
 _SEPARATOR: Final = re.compile(r"""["'\r\n\t,;|<>]""")
 _ITEM: Final = re.compile(r"""[^"'\r\n\t,;|<>]+""")
 """An item of a list of paths that is sent as one text."""
+_IN_A_SENTENCE: Final = re.compile(
+    r"""https?:[^\s"'<>]+|(?<![^\s=:(\[{])(?:/|~|\.{1,2}/)[^\s"'<>|,;()\[\]{}]+""", re.IGNORECASE
+)
+"""An address or a path within a sentence. Apps cut such words out of what a caller writes."""
+_END: Final = ".,;:!?)]}"
+"""Signs that end a sentence and rarely a path."""
 _ADDRESS: Final = re.compile(r"\s*https?:", re.IGNORECASE)
 _PARENT_STEP: Final = re.compile(r"(?<![\w.])\.\.(?![\w.])")
 _ONE_BY_ONE: Final = 100
@@ -49,6 +55,9 @@ def words_in(text: str) -> Iterator[str]:
     whole = text.strip()
     if whole != text:
         yield whole
+    for found in _IN_A_SENTENCE.finditer(text):
+        for word in {found[0], found[0].rstrip(_END)} - {text, whole}:
+            yield word
     begin = 0
     while begin < len(text):
         end = _end_of_item(text, begin + _AT_ONCE)
