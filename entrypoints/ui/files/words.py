@@ -55,9 +55,6 @@ def words_in(text: str) -> Iterator[str]:
     whole = text.strip()
     if whole != text:
         yield whole
-    for found in _IN_A_SENTENCE.finditer(text):
-        for word in {found[0], found[0].rstrip(_END)} - {text, whole}:
-            yield word
     begin = 0
     while begin < len(text):
         end = _end_of_item(text, begin + _AT_ONCE)
@@ -65,6 +62,8 @@ def words_in(text: str) -> Iterator[str]:
             word = item[0].strip()
             if word != whole:
                 yield word
+        for found in _IN_A_SENTENCE.finditer(text, begin, end):
+            yield from {found[0], found[0].rstrip(_END)} - {text, whole}
         yield ""
         begin = end
 
