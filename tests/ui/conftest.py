@@ -1,5 +1,6 @@
 """Mount a test's own page behind the real gate, on memory adapters. Gradio's queue runs; no server does."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -182,6 +183,17 @@ class House:
     async def ends(self, browser: Browser) -> None:
         assert browser.session is not None
         await self.use_cases.revoke_session(Caller.operator(), browser.session.id)
+
+    async def settles(self) -> None:
+        """Return once no account has events or streams. Both end a little later than their client is told."""
+        async with asyncio.timeout(20):
+            while any(each.is_in_use() for each in self.pages.accounts.all()):  # noqa: ASYNC110 -- Gradio has no event to wait for.
+                await asyncio.sleep(0.005)
+
+    async def forgets(self) -> None:
+        """Forget ended sessions and access tokens, like the service does every half minute."""
+        accounts = self.pages.accounts
+        await accounts.forget(await self.use_cases.ended_sessions(accounts.sessions()))
 
     def passes(self, **time: float) -> None:
         self.clock.forward(timedelta(**time))

@@ -246,14 +246,14 @@ async def test_uploads_of_the_last_hour_still_count_after_the_sign_in_has_ended(
     ada = await house.signed_in()
     assert (await post_files(ada, 3)).status_code == 200
     await house.ends(ada)
-    await forgets(house)
+    await house.forgets()
     assert house.pages.accounts.sessions() == ()
 
     again = await house.signed_in()
     assert is_problem(await post_files(again, 1), 429)
     await house.ends(again)
     seconds[0] += limits.HOUR
-    await forgets(house)
+    await house.forgets()
 
     assert house.pages.accounts.all() == ()
 
@@ -339,7 +339,7 @@ async def test_an_ended_sign_in_leaves_nothing_behind(mounted: Mounts) -> None:
     await settled(house)
     await house.ends(ada)
 
-    await forgets(house)
+    await house.forgets()
 
     queue: Any = house.demo._queue
     kept = [
@@ -361,7 +361,7 @@ async def test_an_expired_sign_in_is_forgotten(mounted: Mounts) -> None:
 
     await settled(house)
     house.passes(hours=13)
-    await forgets(house)
+    await house.forgets()
 
     assert states(house) == set()
     assert house.pages.accounts.sessions() == ()
@@ -387,11 +387,11 @@ async def test_an_ended_sign_in_is_remembered_until_its_last_event_is_over(
     await running.wait()
     await house.ends(ada)
 
-    await forgets(house)
+    await house.forgets()
     assert len(house.pages.accounts.sessions()) == 1
     go_on.set()
     await settled(house)
-    await forgets(house)
+    await house.forgets()
 
     assert states(house) == set()
     assert house.pages.accounts.sessions() == ()
@@ -407,12 +407,6 @@ async def settled(house: House) -> None:
             return
         await asyncio.sleep(0.005)
     raise AssertionError(len(queue.event_ids_to_events))
-
-
-async def forgets(house: House) -> None:
-    """Forget ended sign-ins, like the service does every half minute."""
-    accounts = house.pages.accounts
-    await accounts.forget(await house.use_cases.ended_sessions(accounts.sessions()))
 
 
 def test_the_security_document_has_the_same_numbers() -> None:

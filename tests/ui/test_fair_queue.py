@@ -687,8 +687,7 @@ async def test_a_session_that_ends_releases_everything(mounted: Mounts, stage: S
     await post_many([eve], 20)
     await stage.holds(EVE, 1)
     await house.ends(eve)
-    accounts = house.pages.accounts
-    await accounts.forget(await house.use_cases.ended_sessions(accounts.sessions()))
+    await house.forgets()
     await joins(ada, house, "act", "", tab="mine")
     stage.all_go()
 

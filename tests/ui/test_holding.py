@@ -325,8 +325,8 @@ async def test_outputs_of_a_forgotten_tab_do_not_count(house: House, ada: Browse
     assert held_by(house, ada).outputs > MB
 
     await house.ends(ada)
-    accounts = house.pages.accounts
-    await accounts.forget(await house.use_cases.ended_sessions(accounts.sessions()))
+    await house.settles()
+    await house.forgets()
 
     assert held_by(house, ada).is_empty()
 

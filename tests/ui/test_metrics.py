@@ -315,8 +315,8 @@ async def test_a_session_that_has_used_an_app_is_live_until_it_has_ended(mounted
         await browser.gets("greet", "Ada")
     before = await of(house, "gradioapp_sessions_live")
     await house.ends(ada)
-    accounts = house.pages.accounts
-    await accounts.forget(await house.use_cases.ended_sessions(accounts.sessions()))
+    await house.settles()
+    await house.forgets()
 
     assert (before, await of(house, "gradioapp_sessions_live")) == (2, 1)
 

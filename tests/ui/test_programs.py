@@ -297,7 +297,7 @@ async def test_tabs_of_a_revoked_token_are_forgotten(house: House) -> None:
 
     accounts = house.pages.accounts
     before = set(accounts.sessions())
-    await accounts.forget(await house.use_cases.ended_sessions(accounts.sessions()))
+    await house.forgets()
 
     assert before >= {SessionId(made.token.id), SessionId(revoked.token.id)}
     assert set(accounts.sessions()) == before - {SessionId(revoked.token.id)}

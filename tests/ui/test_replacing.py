@@ -20,7 +20,6 @@ from tests.ui.test_taking_over import (
     PAGE,
     app,
     counts,
-    forgets,
     is_kept,
     until,
 )
@@ -68,11 +67,11 @@ async def test_a_sign_in_over_a_live_session_keeps_the_state(mounted: Mounts) ->
     await counts(one, house)
 
     two = await signs_in_over(house, one)
-    await forgets(house)
+    await house.forgets()
     assert await is_kept(two)
     assert await counts(two, house) == "2"
     three = await signs_in_over(house, two)
-    await forgets(house)
+    await house.forgets()
 
     assert await counts(three, house) == "3"
     assert [each.hex for each in house.pages.accounts.sessions()] == [tag(three)]
@@ -91,7 +90,8 @@ async def test_another_account_gets_nothing_and_the_memory_is_released(mounted: 
 
     assert not await is_kept(bob)
     assert await counts(bob, house) == "1"
-    await forgets(house)
+    await house.settles()
+    await house.forgets()
     assert [each.hex for each in house.pages.accounts.sessions()] == [tag(bob)]
     demo: Any = house.demo
     assert len(demo.state_holder.session_data) == 1
@@ -120,7 +120,8 @@ async def test_a_sign_out_after_the_second_sign_in_releases_the_tabs(mounted: Mo
     ada = await signs_in_over(house, before)
 
     await house.ends(ada)
-    await forgets(house)
+    await house.settles()
+    await house.forgets()
 
     assert house.pages.accounts.sessions() == ()
     demo: Any = house.demo
@@ -142,7 +143,7 @@ async def test_a_running_event_and_the_heartbeat_go_on_with_the_next_session(
             [account] = house.pages.accounts.all()
             [tab] = account.tabs
             ada = await signs_in_over(house, before)
-            await forgets(house)
+            await house.forgets()
             # The former cookie's streams are cut, and wait for the next session.
             await until(lambda: account.resumable.are_kept(tab))
         goes.set()

@@ -109,12 +109,6 @@ async def until(is_so: Callable[[], bool]) -> None:
     raise AssertionError(is_so)
 
 
-async def forgets(house: House) -> None:
-    """Forget ended sessions, like the service does every half minute."""
-    accounts = house.pages.accounts
-    await accounts.forget(await house.use_cases.ended_sessions(accounts.sessions()))
-
-
 async def test_the_next_session_goes_on_with_state_rendered_parts_and_uploads(
     mounted: Mounts,
 ) -> None:
@@ -124,12 +118,12 @@ async def test_the_next_session_goes_on_with_state_rendered_parts_and_uploads(
     await renders(before, house)
     path = await uploads(before)
     house.passes(minutes=44)
-    await forgets(house)
+    await house.forgets()
     await house.use_cases.purge_sessions()
 
     ada = await signs_in_again(house, before)
 
-    await forgets(house)
+    await house.forgets()
     assert await is_kept(ada)
     assert await counts(ada, house) == "3"
     assert await presses(ada, house, "part") == "part of 2"
@@ -162,10 +156,10 @@ async def test_a_session_that_expires_again_is_taken_over_again(mounted: Mounts)
     two = await signs_in_again(house, one)
     await counts(two, house)
     house.passes(minutes=31)
-    await forgets(house)
+    await house.forgets()
     three = await signs_in_again(house, two)
 
-    await forgets(house)
+    await house.forgets()
     assert await counts(three, house) == "3"
     assert [each.hex for each in house.pages.accounts.sessions()] == [tag(three)]
 
@@ -188,7 +182,8 @@ async def test_tabs_are_handed_over_only_to_the_same_account_after_expiry(
 
     assert await is_kept(after) is kept
     assert await counts(after, house) == ("2" if kept else "1")
-    await forgets(house)
+    await house.settles()
+    await house.forgets()
     demo: Any = house.demo
     assert len(demo.state_holder.session_data) == 1
 
@@ -218,7 +213,7 @@ async def test_a_late_request_of_the_expired_session_does_not_release_the_tabs(
     ada = await signs_in_again(house, before)
 
     house.pages.accounts.account_of(late)
-    await forgets(house)
+    await house.forgets()
 
     assert await counts(ada, house) == "2"
     assert [each.hex for each in house.pages.accounts.sessions()] == [tag(ada)]
