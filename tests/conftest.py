@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import asyncpg
@@ -17,6 +17,18 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from tests.servers import FreshDatabase, run_apart
+
+_IN_REAL_TIME: Final = ("browser", "command_line", "ui")
+"""Folders whose tests wait for threads, processes and browsers."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run a failed test in real time once more: on a busy machine, a click may meet a page that is drawn anew, or an event
+    end a moment after its client is told. The summary names each rerun; look for its cause."""
+    here = Path(__file__).parent
+    for item in items:
+        if any(here / folder in item.path.parents for folder in _IN_REAL_TIME):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -23,15 +23,6 @@ NAMED = "gradioapp.test"
 """This machine under another name. Browsers do not treat it as local, so it is no secure context without https."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run a failed test of a browser once more: on a busy machine a click may meet a page that is drawn anew. The summary
-    names each rerun; look for its cause."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
 @pytest.fixture(scope="module")
 def chromium_options() -> Sequence[str]:
     """More options on Chromium's command line. A module may override them."""
