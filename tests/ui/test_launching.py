@@ -154,6 +154,15 @@ async def test_an_option_that_gradio_refuses_is_refused_with_its_line(
     assert re.search(rf"my_demo\.py, line 7: {fault}", said)
 
 
+def test_allowed_paths_may_be_a_list_in_a_list(loads: Loads) -> None:
+    page = loads(
+        f"{AN_APP}\ndemo.launch(allowed_paths=[['/a', '/b'], '/c'], blocked_paths=[['/d']])\n"
+    )
+
+    options = launch_options.options_of(page.demo)
+    assert (options["allowed_paths"], options["blocked_paths"]) == (["/a", "/b", "/c"], ["/d"])
+
+
 def test_every_option_of_gradio_is_taken_replaced_or_without_meaning() -> None:
     groups = (
         launch_options.TAKEN,

@@ -48,6 +48,7 @@ WITHOUT_MEANING: Final = frozenset(
 TAKEN: Final = frozenset({*HONOURED, *_OF_THE_APP})
 _OFF: Final = frozenset({"strict_cors"})
 """Options that are replaced if they are off. All others are replaced if they are on."""
+_FOLDERS: Final = ("allowed_paths", "blocked_paths")
 _NOTED: Final = "_gradioapp_launched"
 _REPLACED: Final = "_gradioapp_replaced"
 
@@ -55,15 +56,28 @@ _REPLACED: Final = "_gradioapp_replaced"
 def note_options(demo: gr.Blocks, given: Mapping[str, Any], *, of: Callable[..., Any]) -> None:
     """Keep the options with which an app is launched or mounted. `of` is the function that has them. Raises ValueError
     where Gradio does."""
-    for name in ("allowed_paths", "blocked_paths"):
+    for name in _FOLDERS:
         if given.get(name) and not isinstance(given[name], list):
             raise ValueError(f"`{name}` must be a list of directories.")
     utils._parse_file_size(given.get("max_file_size"))  # noqa: SLF001 -- It raises what Gradio raises.
-    vars(demo)[_NOTED] = {name: value for name, value in given.items() if name in HONOURED}
+    vars(demo)[_NOTED] = {
+        name: list(_flat(value)) if name in _FOLDERS else value
+        for name, value in given.items()
+        if name in HONOURED
+    }
     vars(demo)[_REPLACED] = sorted(_replaced(given, inspect.signature(of).parameters))
     for name in _OF_THE_APP:
         if name in given:
             setattr(demo, name, given[name])
+
+
+def _flat(folders: Any) -> Iterator[Any]:
+    """Yield the folders, also those in a list within the list: `gradio.media.MEDIA_PATHS` is one."""
+    for folder in folders or ():
+        if isinstance(folder, list | tuple):
+            yield from _flat(folder)
+        else:
+            yield folder
 
 
 def options_of(demo: gr.Blocks) -> dict[str, Any]:
