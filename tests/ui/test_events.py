@@ -332,3 +332,22 @@ async def test_a_message_to_a_removed_tab_does_not_stop_the_queue(mounted: Mount
     gate.opened.set()
 
     assert completed(await ada.told("mine"))["output"]["data"] == ["of Ada"]
+
+
+@pytest.mark.parametrize("way", ["run/js", "api/js", "call/js", "call/v2/js", "queue/join"])
+async def test_an_event_that_runs_in_the_browser_is_refused_with_the_reason(
+    way: str, mounted: Mounts
+) -> None:
+    with gr.Blocks() as demo:
+        text = gr.Textbox()
+        gr.Button().click(None, text, text, js="x => x + 1", api_name="js")
+    house = await mounted(demo)
+    ada = await house.signed_in()
+    body: dict[str, Any] = {"param_0": "x"} if "v2" in way else {"data": ["x"]}
+    if way == "queue/join":
+        body |= {"fn_index": index_of(house, "js"), "session_hash": "mine"}
+
+    answer = await ada.http.post(f"{API}/{way}", json=body)
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "This event runs in the browser. It has no function to call."

@@ -102,6 +102,8 @@ async def _must_begin(request: Request, fn: Any) -> None:
     HTTPException, EventTimeUsedUp."""
     if fn.fn is not None:
         await request.must_have_time_left()
+    elif not fn.cancels:
+        raise HTTPException(400, "This event runs in the browser. It has no function to call.")
     request.must_take_events()
 
 
