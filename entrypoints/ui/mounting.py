@@ -40,7 +40,7 @@ from entrypoints.ui.delivery.media_types import FilePolicies
 from entrypoints.ui.delivery.page_policy import ENDPOINT, policy_of_page, warn_of_stopped
 from entrypoints.ui.delivery.refreshing import APP_ID, refresher
 from entrypoints.ui.delivery.streams import Streams
-from entrypoints.ui.files import gradio_files
+from entrypoints.ui.files import gradio_files, reading, showing
 from entrypoints.ui.files.app_files import AppFiles
 from entrypoints.ui.files.claims import Claims
 from entrypoints.ui.files.event_files import EventFiles
@@ -112,6 +112,9 @@ REPLACED: Final = (
     gradio_files.ALLOWING,
     gradio_files.MOVING,
     gradio_files.CONSTRUCTING,
+    gradio_files.EXAMPLES,
+    gradio_files.VIDEO_SUBTITLES,
+    gradio_files.AUDIO_SUBTITLES,
     gradio_files.TABLES,
     gradio_files.LABELS,
     gradio_files.FETCHING,
@@ -174,7 +177,7 @@ def mount(
             ui.pages.append(mounted)
         if_one_is_refused.pop_all()
     _redirect_to_trailing_slash(api, settings.ui_path)
-    gradio_files.watch_reading()
+    reading.watch_reading()
     for replacement in REPLACED:
         replacement.begin()
     return ui
@@ -377,7 +380,7 @@ def _unmount_one(mounted: Mounted) -> None:
     mounted.restore_buttons()
     demo.has_launched = demo.is_running = False
     demo.limiter = None
-    gradio_files.let_show(demo)
+    showing.let_show(demo)
     replace_queue(demo)
     end_serving(mounted.path)
 

@@ -15,7 +15,7 @@ from entrypoints.ui import limits
 from entrypoints.ui.files import app_offers
 from entrypoints.ui.files.app_offers import AppOffers
 from entrypoints.ui.files.caller_names import CallerNames, Memory, names_in
-from entrypoints.ui.files.gradio_files import NOT_AT_YOUR_WORD
+from entrypoints.ui.files.showing import NOT_AT_YOUR_WORD
 from entrypoints.ui.files.words import TooManyFiles, folded, words_in
 from entrypoints.ui.wire.json_bodies import texts_in
 from tests.ui.attacks import API, as_file, fetches, uploads

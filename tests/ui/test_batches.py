@@ -12,7 +12,7 @@ from PIL import Image
 
 from domain.errors import AccessTokenEnded, SessionEnded, StoreUnavailable
 from domain.model.caller import Caller, SignedIn
-from entrypoints.ui.files.gradio_files import NOT_AT_YOUR_WORD
+from entrypoints.ui.files.showing import NOT_AT_YOUR_WORD
 from entrypoints.ui.mcp.offers import offers_of
 from entrypoints.ui.sdk import PageRefused
 from gradioapp import requires, visible_to

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qs, unquote
 
 import gradio as gr
+import PIL.Image
 import pytest
 
-from entrypoints.ui.files.gradio_files import NOT_AT_YOUR_WORD, NOT_TO_SHOW, OUT_OF_REACH
 from entrypoints.ui.files.public_addresses import is_public
+from entrypoints.ui.files.showing import NOT_AT_YOUR_WORD, NOT_TO_SHOW, OUT_OF_REACH
 from tests.ui.attacks import API, as_file, uploads
 from tests.ui.conftest import Mounts, completed
 
@@ -204,6 +206,39 @@ async def test_a_path_in_a_sentence_is_named_too(
     assert (last["success"], last["output"]["error"]) == (False, NOT_AT_YOUR_WORD)
 
 
+@pytest.mark.asvs("5.3.2")
+@pytest.mark.parametrize(
+    ("said", "reads"),
+    [
+        ('{{"file": "{}\\u002ecsv"}}', json.loads),
+        ('["\\/{}.csv"]', json.loads),
+        ("file={}%2Ecsv", parse_qs),
+        ("{}%2Ecsv", lambda text: [unquote(text)]),
+    ],
+)
+async def test_a_path_that_is_written_with_escapes_is_named_too(
+    said: str, reads: Callable[[str], Any], mounted: Mounts, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "here" / "a")
+    with gr.Blocks() as demo:
+        text = gr.Textbox()
+        gr.Button().click(lambda said: inner(reads(said)), text, gr.File(), api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(
+        await ada.runs("show", said.format(path.removeprefix("/") if "/{" in said else path))
+    )
+
+    assert (last["success"], last["output"]["error"]) == (False, NOT_AT_YOUR_WORD)
+
+
+def inner(value: Any) -> str:
+    """Return the text within a value that has one."""
+    while not isinstance(value, str):
+        [value] = value.values() if isinstance(value, dict) else value
+    return value
+
+
 @pytest.mark.asvs("5.3.2", "13.3.2")
 async def test_a_component_that_is_built_in_an_event_opens_nothing_that_the_caller_names(
     mounted: Mounts, tmp_path: Path
@@ -314,3 +349,95 @@ def test_an_address_of_the_internet_is_public(ip: str) -> None:
 )
 def test_an_address_of_a_network_of_ones_own_is_not_public(ip: str) -> None:
     assert not is_public(ip)
+
+
+SUBTITLES: Final[dict[str, Callable[[str], Any]]] = {
+    "gr.update": lambda path: gr.update(subtitles=path),
+    "a new gr.Audio": lambda path: gr.Audio(subtitles=path),
+    "a new gr.Video": lambda path: gr.Video(subtitles=path),
+}
+MARKS: Final[dict[str, Callable[[str], Any]]] = {
+    "gr.update": lambda path: gr.update(value="a.mp4", watermark=gr.WatermarkOptions(path)),
+    "a new gr.Video": lambda path: gr.Video("a.mp4", watermark=gr.WatermarkOptions(path)),
+    "a new gr.Image": lambda path: gr.Image("a.png", watermark=gr.WatermarkOptions(path)),
+}
+
+
+@pytest.mark.asvs("5.3.2")
+@pytest.mark.parametrize("way", SUBTITLES)
+@pytest.mark.parametrize("name", ["a.json", "a.srt", "a.vtt"])
+async def test_subtitles_of_an_update_stay_within_the_reach_of_the_app(
+    way: str, name: str, mounted: Mounts, elsewhere: Path
+) -> None:
+    (elsewhere / "a.srt").write_text(f"1\n00:00:00,000 --> 00:00:01,000\n{SECRET}\n")
+    (elsewhere / "a.json").write_text(json.dumps([{"text": SECRET, "timestamp": [0, 1]}]))
+    with gr.Blocks() as demo:
+        parts = [gr.Textbox(), gr.Textbox()]
+        shows: Any = gr.Audio() if way.endswith("Audio") else gr.Video()
+        gr.Button().click(lambda a, b: SUBTITLES[way](f"{a}/{b}"), parts, shows, api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("show", str(elsewhere), name))
+
+    assert (last["success"], last["output"]["error"]) == (False, OUT_OF_REACH)
+
+
+@pytest.mark.asvs("5.3.2")
+@pytest.mark.parametrize("way", MARKS)
+async def test_a_watermark_of_an_update_stays_within_the_reach_of_the_app(
+    way: str, mounted: Mounts, elsewhere: Path, tmp_path: Path
+) -> None:
+    for path in (elsewhere / "mark.png", tmp_path / "here" / "a.png"):
+        PIL.Image.new("RGB", (8, 8)).save(path)
+    (tmp_path / "here" / "a.mp4").write_bytes(b"no film")
+    with gr.Blocks() as demo:
+        parts = [gr.Textbox(), gr.Textbox()]
+        shows: Any = gr.Image() if way.endswith("Image") else gr.Video()
+        gr.Button().click(lambda a, b: MARKS[way](f"{a}/{b}"), parts, shows, api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    last = completed(await ada.runs("show", str(elsewhere), "mark.png"))
+
+    assert (last["success"], last["output"]["error"]) == (False, OUT_OF_REACH)
+
+
+async def test_subtitles_of_the_author_stay_when_an_event_changes_their_component(
+    mounted: Mounts, elsewhere: Path
+) -> None:
+    (elsewhere / "a.json").write_text(json.dumps([{"text": "hi", "timestamp": [0, 1]}]))
+    with gr.Blocks() as demo:
+        shows = gr.Audio(subtitles=str(elsewhere / "a.json"))
+        gr.Button().click(lambda: gr.update(label="Changed"), None, shows, api_name="show")
+    ada = await (await mounted(demo)).signed_in()
+
+    assert (await ada.gets("show"))["label"] == "Changed"
+
+
+@pytest.mark.asvs("5.3.2", "13.3.2")
+async def test_examples_that_are_built_in_an_event_open_nothing_that_the_caller_names(
+    mounted: Mounts, tmp_path: Path
+) -> None:
+    (tmp_path / "here" / "samples").mkdir()
+    (tmp_path / "here" / "samples" / "log.csv").write_text(f"text\n{SECRET}\n")
+    built: list[str] = []
+    with gr.Blocks() as demo:
+        text = gr.Textbox()
+
+        @gr.render(inputs=text, triggers=[text.change])  # type: ignore[untyped-decorator]
+        def shows(said: str) -> None:
+            try:
+                folder = said.rpartition(" ")[2] + "s"
+                built.append(str(gr.Examples(folder, gr.Textbox(), outputs=text).examples))
+            except gr.Error as error:
+                built.append(error.message)
+
+    house = await mounted(demo)
+    ada = await house.signed_in()
+    index = next(n for n, fn in house.demo.fns.items() if fn.renderable is not None)
+    named = f"{tmp_path}/here/samples/log.csv, sample"
+    await ada.http.post(
+        f"{API}/queue/join", json={"data": [named], "fn_index": index, "session_hash": "tab"}
+    )
+    await ada.stream("tab")
+
+    assert built == [NOT_AT_YOUR_WORD]

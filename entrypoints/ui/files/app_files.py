@@ -24,9 +24,9 @@ from entrypoints.ui.files.app_offers import AppOffers
 from entrypoints.ui.files.cache_folder import CacheFolder, real_path
 from entrypoints.ui.files.caller_names import CallerNames, names_in
 from entrypoints.ui.files.claims import Claims
-from entrypoints.ui.files.gradio_files import keep_from_showing
 from entrypoints.ui.files.named_files import TOO_MANY, Named, has_scheme, may_be_kept
 from entrypoints.ui.files.private_places import PrivatePlaces, is_in
+from entrypoints.ui.files.showing import keep_from_showing
 from entrypoints.ui.files.words import folded
 from entrypoints.ui.wire.json_bodies import paths_in
 

@@ -8,13 +8,16 @@ that were written after the account's first event.
 import math
 import os
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final
 
 from gradio.blocks import Block
 
 from domain.model.user import UserId
+from entrypoints.ui.files.named_files import drawn_on
 from entrypoints.ui.files.words import Names, named_by_word, words_in
 from entrypoints.ui.limits import REMEMBERED_PATHS
 from entrypoints.ui.wire.json_bodies import texts_in
@@ -54,6 +57,14 @@ def written_in(block: Block) -> dict[str, Any]:
     return {name: value for name, value in properties.items() if name in written}
 
 
+def _read_when_built(block: Block) -> Iterator[str]:
+    """Yield the paths of files that are read when the component is built, so that its properties have their content."""
+    yield from drawn_on(block)
+    subtitles = block.constructor_args.get("subtitles")
+    if isinstance(subtitles, str | Path):
+        yield str(subtitles)
+
+
 def _arguments_of(block: Block) -> set[str]:
     """Return the names of the arguments that the author has passed: to Gradio's class, and to each class derived from it.
     Gradio's own classes pass further ones to their base classes."""
@@ -74,10 +85,12 @@ class AppOffers:
 
     def __init__(self, blocks: Iterable[Block]) -> None:
         """`blocks` are the components of the app."""
-        self._to_all = Names()
+        blocks, self._to_all = list(blocks), Names()
         for text in texts_in([written_in(block) for block in blocks]):
             for word in words_in(text):
                 self._to_all.add(named_by_word(word))
+        for path in chain.from_iterable(map(_read_when_built, blocks)):
+            self._to_all.add(named_by_word(path))
         self._to_one: dict[UserId, _Latest] = {}
         self._since: dict[UserId, float] = {}
         """The time of each account's first event."""
@@ -91,8 +104,11 @@ class AppOffers:
         self._to_one.setdefault(account, _Latest()).add(names)
 
     def has(self, account: UserId, name: str) -> bool:
-        to_all = name in self._to_all.paths or name in self._to_all.addresses
-        return to_all or name in self._to_one.get(account, ())
+        return self.is_written(name) or name in self._to_one.get(account, ())
+
+    def is_written(self, name: str) -> bool:
+        """Return whether the author has written the name into a component."""
+        return name in self._to_all.paths or name in self._to_all.addresses
 
     def is_new_to(self, account: UserId, path: str) -> bool:
         """Return whether the file was written after the account's first event."""

@@ -111,6 +111,10 @@ class CallerNames:
         names nothing itself."""
         return word.casefold() in self.texts
 
+    def is_written_by_author(self, path: str) -> bool:
+        """Return whether the author has written the path into a component of the app."""
+        return any(self.offers.is_written(real) for real in real_paths(path))
+
     def note_opened(self, path: str) -> None:
         """Record a file that the app has opened by itself, so that it may open it again."""
         self.offers.add(self.account, real_paths(path))

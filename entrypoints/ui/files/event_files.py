@@ -21,7 +21,6 @@ from entrypoints.ui.calls.steps import Convert, Event, Output, Run, Step
 from entrypoints.ui.files import caller_names
 from entrypoints.ui.files.app_files import AppFiles
 from entrypoints.ui.files.caller_names import CallerNames, texts_sent
-from entrypoints.ui.files.gradio_files import NOT_TO_SHOW, reading_guarded
 from entrypoints.ui.files.made_inputs import paths_made
 from entrypoints.ui.files.named_files import (
     TOO_MANY,
@@ -33,6 +32,8 @@ from entrypoints.ui.files.named_files import (
     read_to_show,
     shown_by,
 )
+from entrypoints.ui.files.reading import reading_guarded
+from entrypoints.ui.files.showing import NOT_TO_SHOW
 from entrypoints.ui.files.words import TooManyFiles
 from entrypoints.ui.full_disk import half_written, is_full
 from entrypoints.ui.wire.json_bodies import files_in, paths_in, steps_in, texts_in

@@ -121,6 +121,13 @@ def opened_to_show(block: Block, value: Any) -> Iterator[str]:
         yield from _paths_among(value)
 
 
+def drawn_on(block: Block) -> Iterator[str]:
+    """Yield the path of the picture that Gradio draws on this component's outputs."""
+    path = getattr(getattr(block, "watermark", None), "watermark", None)
+    if isinstance(path, str | Path):
+        yield str(path)
+
+
 def played(block: Block, value: Any) -> Iterator[str]:
     """Yield the paths that Gradio passes to ffmpeg or ffprobe to show this output. Those understand many protocols and
     patterns."""

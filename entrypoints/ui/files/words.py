@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 from entrypoints.ui.limits import LONGEST_PATH, PATHS_LOOKED_UP
 from entrypoints.ui.wire.value_walks import AT_ONCE, Turns
@@ -20,6 +21,8 @@ _IN_A_SENTENCE: Final = re.compile(
     r"""https?:[^\s"'<>]+|(?<![^\s=:(\[{])(?:/|~|\.{1,2}/)[^\s"'<>|,;()\[\]{}]+""", re.IGNORECASE
 )
 """An address or a path within a sentence. Apps cut such words out of what a caller writes."""
+_ESCAPE: Final = re.compile(r"""\\(?:u([0-9a-fA-F]{4})|([/\\]))""")
+"""A sign as JSON may write it."""
 _END: Final = ".,;:!?)]}"
 """Signs that end a sentence and rarely a path."""
 _ADDRESS: Final = re.compile(r"\s*https?:", re.IGNORECASE)
@@ -58,14 +61,30 @@ def words_in(text: str) -> Iterator[str]:
     begin = 0
     while begin < len(text):
         end = _end_of_item(text, begin + _AT_ONCE)
-        for item in _ITEM.finditer(text, begin, end):
-            word = item[0].strip()
-            if word != whole:
-                yield word
-        for found in _IN_A_SENTENCE.finditer(text, begin, end):
-            yield from {found[0], found[0].rstrip(_END)} - {text, whole}
-        yield ""
+        piece = text[begin:end]
+        for spelling in (piece, *_decoded(piece)):
+            yield from (word for word in _words_of(spelling) if word != whole)
+            yield ""
         begin = end
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """Yield what an app gets that reads the text as JSON, or as a part of an address, if that differs."""
+    if "%" in text and (of_address := unquote(text)) != text:
+        yield of_address
+    if "\\" in text and (of_json := _ESCAPE.sub(_unescaped, text)) != text:
+        yield of_json
+
+
+def _words_of(text: str) -> Iterator[str]:
+    for item in _ITEM.finditer(text):
+        yield item[0].strip()
+    for found in _IN_A_SENTENCE.finditer(text):
+        yield from {found[0], found[0].rstrip(_END)}
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)) if escape[1] else escape[2]
 
 
 def _end_of_item(text: str, at: int) -> int:
