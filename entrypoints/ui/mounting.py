@@ -109,6 +109,7 @@ REPLACED: Final = (
     DELETING_STATES,
     dates.READING,
     gradio_files.COPYING,
+    gradio_files.FLAGGING,
     gradio_files.ALLOWING,
     gradio_files.MOVING,
     gradio_files.CONSTRUCTING,

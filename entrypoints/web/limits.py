@@ -22,6 +22,8 @@ SLOWEST: Final = 1000
 phone on a slow network can upload for hours, but a client that sends one byte every few seconds cannot."""
 CHECKED_EVERY: Final = 1.0
 """Seconds between two checks of the session of a body, which may arrive for hours."""
+AT_ONCE: Final = 0.05
+"""Seconds within which a body arrives in one go. One that takes longer is checked with its last byte, too."""
 UNCOUNTED: Final = 64 * KB
 """Bytes. Smaller bodies are not counted per account: the server buffers as much for every connection anyway."""
 PER_ACCOUNT: Final = 5
@@ -105,8 +107,8 @@ class Body:
         check: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`stall` is how many seconds the sender may pause. With `arriving`, the bytes count for the account. `check` is
-        called every CHECKED_EVERY seconds while bytes arrive, and with the last one; it may raise an HTTPException to
-        refuse the body."""
+        called every CHECKED_EVERY seconds while bytes arrive, and with the last one if that is later than AT_ONCE; it may
+        raise an HTTPException to refuse the body."""
         self._receive = receive
         self._limit = limit
         self._limit_setting = limit_setting
@@ -157,7 +159,8 @@ class Body:
 
     async def _check_in_time(self, check: Callable[[], Awaitable[None]]) -> None:
         now = asyncio.get_running_loop().time()
-        if self._checked_at is None or now - self._checked_at >= CHECKED_EVERY:
+        longest = AT_ONCE if self._is_whole else CHECKED_EVERY
+        if self._checked_at is None or now - self._checked_at >= longest:
             self._checked_at = now
             await check()
 

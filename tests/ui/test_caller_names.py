@@ -1,5 +1,6 @@
 """No app opens a file or an address only because its caller has named it."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ from PIL import Image
 from entrypoints.ui import limits
 from entrypoints.ui.files import caller_names
 from entrypoints.ui.files.caller_names import names_in
-from entrypoints.ui.files.words import Names
+from entrypoints.ui.files.words import LONG_TEXT, Names
 from gradioapp import Page
 from tests.ui.attacks import API, FILE_META, as_file, fetches, index_of, uploads
 from tests.ui.conftest import House, Mounts, completed
@@ -646,6 +647,24 @@ async def test_names_are_whole_texts_and_items_of_lists(here: Path) -> None:
     )
 
     assert {Path(path).name for path in names.paths} == {"notes.txt", "notes.csv", "notes.json"}
+
+
+@pytest.mark.parametrize("text", ["(/", "../", "a", "%41,", "http:"])
+async def test_other_tasks_run_while_a_long_text_is_searched(text: str) -> None:
+    turns, is_done = 0, False
+
+    async def other() -> None:
+        nonlocal turns
+        while not is_done:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await names_in([text * (20 * LONG_TEXT // len(text))])
+    is_done = True
+    await task
+
+    assert turns >= 20
 
 
 async def test_gradio_would_fetch_the_addresses_that_are_tested_here(

@@ -191,7 +191,11 @@ async def test_a_picture_as_text_stays_within_the_reach_of_the_app(
 
 @pytest.mark.asvs("5.3.2")
 @pytest.mark.parametrize(
-    "sentence", ["show {} please", "img={}", "![x]({})", "look: {}.", "{} or else"]
+    "sentence",
+    [
+        *("show {} please", "img={}", "![x]({})", "look: {}.", "{} or else", "see `{}` now"),
+        *("“{}”", "**{}**", "a.txt\u2028{}", "a.txt\x0b{}", "a.txt\x85{}"),
+    ],
 )
 async def test_a_path_in_a_sentence_is_named_too(
     sentence: str, mounted: Mounts, tmp_path: Path
@@ -441,3 +445,66 @@ async def test_examples_that_are_built_in_an_event_open_nothing_that_the_caller_
     await ada.stream("tab")
 
     assert built == [NOT_AT_YOUR_WORD]
+
+
+FLAGS: Final = ["json", "browserstate", "paramviewer"]
+
+
+def flagging(component: type[Any], folder: Path) -> gr.Blocks:
+    demo, logger = gr.Blocks(), gr.CSVLogger()
+
+    def flag(value: Any) -> None:
+        logger.flag([value])
+
+    with demo:
+        shows = component()
+        logger.setup([shows], str(folder / "here" / "flagged"))
+        gr.Button().click(flag, shows, None, preprocess=False, api_name="flag")
+    return demo
+
+
+@pytest.mark.asvs("5.3.2")
+@pytest.mark.parametrize("kind", FLAGS)
+@pytest.mark.parametrize("where", ["value", "props"])
+@pytest.mark.parametrize(
+    "path", ["gradioapp-data/secret.key", "/dev/null", "{home}/a.csv", "a.csv"]
+)
+async def test_flagging_a_chat_copies_no_file_that_is_not_of_its_caller(
+    kind: str, where: str, path: str, mounted: Mounts, elsewhere: Path, tmp_path: Path
+) -> None:
+    house = await mounted(
+        flagging(gr.Chatbot, tmp_path), data_dir=str(tmp_path / "here" / "gradioapp-data")
+    )
+    (tmp_path / "here" / "gradioapp-data").mkdir(exist_ok=True)
+    (tmp_path / "here" / "gradioapp-data" / "secret.key").write_text(SECRET)
+    part = {
+        "type": "component",
+        "component": kind,
+        "value": {},
+        "constructor_args": {},
+        "props": {},
+    }
+    part[where] = {"path": path.format(home=elsewhere)}
+    ada = await house.signed_in()
+
+    last = completed(await ada.runs("flag", [{"role": "user", "content": [part]}]))
+
+    assert not last["success"]
+    assert last["output"]["error"] in {NOT_TO_SHOW, OUT_OF_REACH, NOT_AT_YOUR_WORD}
+    assert not [
+        one
+        for one in (tmp_path / "here" / "flagged").rglob("*")
+        if one.suffix != ".csv" and one.is_file()
+    ]
+
+
+async def test_flagging_keeps_a_copy_of_what_the_caller_has_uploaded(
+    mounted: Mounts, tmp_path: Path
+) -> None:
+    ada = await (await mounted(flagging(gr.File, tmp_path))).signed_in()
+    path = await uploads(ada, content=b"of Ada", name="b.txt")
+
+    last = completed(await ada.runs("flag", as_file(path)))
+    assert last["success"], last
+    [copy] = (tmp_path / "here" / "flagged").rglob("b.txt")
+    assert copy.read_bytes() == b"of Ada"

@@ -20,21 +20,26 @@ LATE = CHECKED_EVERY + 0.1
 """Seconds after which the session of a body is checked again."""
 
 
-async def held(body: bytes, ended: asyncio.Event) -> AsyncIterator[bytes]:
+async def held(body: bytes, ended: asyncio.Event, late: float = LATE) -> AsyncIterator[bytes]:
     """Yield a part of the body, and the rest after the session has ended."""
     yield body[:5]
     await ended.wait()
-    await asyncio.sleep(LATE)
+    await asyncio.sleep(late)
     yield body[5:]
 
 
 async def sends(
-    client: httpx.AsyncClient, ended: asyncio.Event, method: str, path: str, body: Any
+    client: httpx.AsyncClient,
+    ended: asyncio.Event,
+    method: str,
+    path: str,
+    body: Any,
+    late: float = LATE,
 ) -> httpx.Response:
     return await client.request(
         method,
         path,
-        content=held(json.dumps(body).encode(), ended),
+        content=held(json.dumps(body).encode(), ended, late),
         headers={"content-type": "application/json"},
     )
 
@@ -46,9 +51,12 @@ ACTS = {
 }
 
 
+@pytest.mark.parametrize("late", [0, LATE])
 @pytest.mark.parametrize("by", ["session", "token"])
 @pytest.mark.parametrize("act", ACTS)
-async def test_it_is_refused_and_changes_nothing(door: Door, act: str, by: str) -> None:
+async def test_it_is_refused_and_changes_nothing(
+    door: Door, act: str, by: str, late: float
+) -> None:
     method, path, body = ACTS[act]
     bob = await door.has("bob@example.org")
     async with await door.signed_in("ada@example.org", "admin") as admin:
@@ -60,7 +68,9 @@ async def test_it_is_refused_and_changes_nothing(door: Door, act: str, by: str) 
             admin.cookies.clear()
             admin.headers["authorization"] = f"Bearer {made['token']}"
         ended = asyncio.Event()
-        sending = asyncio.create_task(sends(admin, ended, method, path.format(bob=bob.id), body))
+        sending = asyncio.create_task(
+            sends(admin, ended, method, path.format(bob=bob.id), body, late)
+        )
         await asyncio.sleep(0.1)
         await door.use_cases.revoke_all_sessions(Caller.operator(), UserId(UUID(me["id"])))
         ended.set()

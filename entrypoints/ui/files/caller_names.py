@@ -17,6 +17,7 @@ from domain.model.user import UserId
 from entrypoints.ui.files.app_offers import OF_AN_UPLOAD, AppOffers, chosen_from
 from entrypoints.ui.files.named_files import hands_json_on
 from entrypoints.ui.files.words import (
+    LONG_TEXT,
     Lookups,
     Names,
     TooManyFiles,
@@ -35,7 +36,7 @@ from entrypoints.ui.limits import (
     REMEMBERED_PATHS,
 )
 from entrypoints.ui.wire.json_bodies import texts_in
-from entrypoints.ui.wire.value_walks import Turns
+from entrypoints.ui.wire.value_walks import AT_ONCE, Turns
 
 _REMEMBERED_WORDS: Final = 50_000
 """Limit of cached words per event that name no file. A cached word is not looked up again."""
@@ -201,8 +202,10 @@ async def names_in(texts: Iterable[str], missing: set[str] | None = None) -> Nam
     names, count, turns, lookups = Names(), 0, Turns(), Lookups()
     missing = set() if missing is None else missing
     for text in texts:
+        is_long = len(text) > LONG_TEXT
         for word in words_in(text):
-            await turns.count(cost_of(word))
+            # A long text is searched in pieces. Each one takes about the time of a whole turn, and ends with no word.
+            await turns.count(cost_of(word) if word or not is_long else AT_ONCE)
             if not word or word in missing:
                 continue
             named = named_in_any_case(word) if lookups.may_name(word) else Names()

@@ -244,13 +244,16 @@ class EventFiles(Step):
         Keep new files that the app wrote next to the caller's uploads."""
         folder, sent = self._files.folder, samples.inputs(number)
         uploads = folder.places(filter(may_be_kept, paths_in(sent)))
-        words, uploaded = repr(sent).casefold(), set(map(mark_of, uploads))
+        uploaded = set(map(mark_of, uploads))
         names = samples.names[number if samples.is_batch else 0]
         return {
             place
             for place in found
-            if (mark_of(place).casefold() not in words or mark_of(place) in uploaded)
-            and (names is None or not names.names(folder.path_of(place)))
+            if names is None
+            or (
+                not names.names(folder.path_of(place))
+                and (mark_of(place) in uploaded or not names.has_said(mark_of(place)))
+            )
         }
 
     def _rendered_files(self, render_config: dict[str, Any]) -> set[str]:

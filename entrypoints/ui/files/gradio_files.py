@@ -15,6 +15,7 @@ import safehttpx  # type: ignore[import-untyped]
 from gradio import processing_utils, utils
 from gradio.blocks import Block
 from gradio.component_meta import ComponentMeta
+from gradio.data_classes import FileData
 from gradio.helpers import Examples
 
 from entrypoints.ui.files import public_addresses
@@ -94,6 +95,16 @@ def _copying(save: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
     return save_file_to_cache
 
 
+def _flagging(copy: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    def _copy_to_dir(self: FileData, folder: str) -> Any:
+        """Flagging copies every object with a path in a value, and does not ask whether the app may show the file."""
+        must_be_to_show(self.path, may_be_an_address=False)
+        must_be_in_reach(self.path)
+        return copy(self, folder)
+
+    return _copy_to_dir
+
+
 def _allowing(check: Callable[..., None]) -> Callable[..., None]:
     def _check_allowed(path: str | Path, check_in_upload_folder: bool) -> None:  # noqa: FBT001 -- Gradio's signature.
         # Gradio refuses names with a leading dot below the working directory. Usually, its own folder with the uploads
@@ -123,6 +134,7 @@ def _fetching(fetch: Callable[[str], Awaitable[Any]]) -> Callable[[str], Awaitab
 
 
 COPYING: Final = Replacement(owner=processing_utils, name="save_file_to_cache", by=_copying)
+FLAGGING: Final = Replacement(owner=FileData, name="_copy_to_dir", by=_flagging)
 ALLOWING: Final = Replacement(owner=processing_utils, name="_check_allowed", by=_allowing)
 MOVING: Final = Replacement(owner=processing_utils, name="async_move_files_to_cache", by=_moving)
 PUBLIC: Final = Replacement(

@@ -14,11 +14,14 @@ from entrypoints.ui.wire.value_walks import AT_ONCE, Turns
 
 _LONGEST_WORD: Final = 4 * LONGEST_PATH
 """A longer text names no file, and splitting it into the parts of a path takes long."""
-_SEPARATOR: Final = re.compile(r"""["'\r\n\t,;|<>]""")
-_ITEM: Final = re.compile(r"""[^"'\r\n\t,;|<>]+""")
+_BETWEEN: Final = r"""\"'\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029,;|<>"""
+"""Signs between the items of a list, among them all at which Python ends a line."""
+_SEPARATOR: Final = re.compile(f"[{_BETWEEN}]")
+_ITEM: Final = re.compile(f"[^{_BETWEEN}]+")
 """An item of a list of paths that is sent as one text."""
 _IN_A_SENTENCE: Final = re.compile(
-    r"""https?:[^\s"'<>]+|(?<![^\s=:(\[{])(?:/|~|\.{1,2}/)[^\s"'<>|,;()\[\]{}]+""", re.IGNORECASE
+    r"""https?:[^\s"'<>`]+|(?<![\w./~-])(?:/|~|\.{1,2}/)[^\s"'<>|,;()\[\]{}`“”„\u2018\u2019«»*]+""",
+    re.IGNORECASE,
 )
 """An address or a path within a sentence. Apps cut such words out of what a caller writes."""
 _ESCAPE: Final = re.compile(r"""\\(?:u([0-9a-fA-F]{4})|([/\\]))""")
@@ -28,7 +31,7 @@ _END: Final = ".,;:!?)]}"
 _ADDRESS: Final = re.compile(r"\s*https?:", re.IGNORECASE)
 _PARENT_STEP: Final = re.compile(r"(?<![\w.])\.\.(?![\w.])")
 _ONE_BY_ONE: Final = 100
-_AT_ONCE: Final = 50_000
+LONG_TEXT: Final = 50_000
 """Characters that are looked at before other tasks get their turn."""
 
 
@@ -60,7 +63,7 @@ def words_in(text: str) -> Iterator[str]:
         yield whole
     begin = 0
     while begin < len(text):
-        end = _end_of_item(text, begin + _AT_ONCE)
+        end = _end_of_item(text, begin + LONG_TEXT)
         piece = text[begin:end]
         for spelling in (piece, *_decoded(piece)):
             yield from (word for word in _words_of(spelling) if word != whole)
@@ -172,8 +175,8 @@ async def folded(texts: Sequence[str]) -> tuple[str, bool]:
     parts."""
     turns, parts, has_parent_step = Turns(), list[str](), False
     for text in texts:
-        for begin in range(0, len(text), _AT_ONCE):
-            end = begin + _AT_ONCE
+        for begin in range(0, len(text), LONG_TEXT):
+            end = begin + LONG_TEXT
             parts.append(text[begin:end].casefold())
             if not has_parent_step and ".." in text[begin : end + 1]:
                 # The end of a piece counts as the end of the text, so that at worst too much is refused.
