@@ -18,8 +18,8 @@ from application.settings import Settings, SettingsInvalid
 async def running(container: Composition, *, serves: bool = True) -> AsyncIterator[int]:
     """Migrate the store (dev) or require that it is migrated (prod), and release everything at the end. Accept the schema of
     a later release that this one may use. With `serves`, also create the sample users, or in prod refuse accounts that have
-    their password. Tell other replicas what changes. Yield the number of other processes that serve the same SQLite file; prod refuses them. The container can be run again afterwards. Raises
-    SettingsInvalid, NotOurDatabase, StoreUnavailable."""
+    their password. Tell other replicas what changes. Yield the number of other processes that serve the same SQLite file;
+    prod refuses them. The container can be run again afterwards. Raises SettingsInvalid, NotOurDatabase, StoreUnavailable."""
     settings: Settings = container.settings()
     if settings.uses_data_dir:
         folder = private_folder(settings.data_dir)
