@@ -1,6 +1,6 @@
 """A rolling upgrade: replicas of two releases on one database, whose schema the newer one has migrated."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,14 @@ import pytest
 
 from adapters.sql.releases import may_use, number_of
 from tests.chaos.cluster import APP, CACHED, KEY, SETTINGS, Replica
-from tests.chaos.people import PASSWORD, Headers, Registry, cookie, signs_out
+from tests.chaos.people import (
+    PASSWORD,
+    Headers,
+    Registry,
+    cookie,
+    must_count_together,
+    signs_out,
+)
 from tests.chaos.postgres import PostgresServer
 from tests.chaos.releases import (
     code_before,
@@ -24,11 +31,9 @@ from tests.chaos.writers import API, EVENTS
 from tests.nginx import free_port
 from tests.processes import ROOT, Process, waits_until
 from tests.redis_server import RedisServer
-from tests.servers import form_token_of, session_of
+from tests.servers import session_of
 
 LATEST: Final = migrations_in(ROOT)[-2:]
-IN_A_ROW: Final = 10
-"""Wrong passwords for one account at one address."""
 REFUSED: Final = "belongs to a newer release of gradioapp"
 
 
@@ -141,7 +146,7 @@ def must_share_everything(old: Replica, new: Replica, registry: Registry) -> Non
             must_keep_state(number, one, other, session)
         must_keep_upload(here, there, session)
         must_end_session(here, there, session)
-    must_count_together(old, new)
+    must_count_together([old.origin, new.origin])
 
 
 def told(replica: Replica, session: Headers) -> int:
@@ -188,27 +193,6 @@ def must_end_session(here: Replica, there: Replica, session: Headers) -> None:
     assert signs_out(here.origin, session)
 
     waits_until(lambda: told(there, session) == 401, seconds=CACHED + 1)
-
-
-def must_count_together(old: Replica, new: Replica) -> None:
-    """Try wrong passwords in turns, at an address that has tried none."""
-    email = f"{uuid4().hex}@example.org"
-    address = {"x-forwarded-for": f"fd00:{uuid4().hex[:4]}::1"}
-
-    statuses = [
-        wrong_password(replica, email, address)
-        for _ in range(IN_A_ROW // 2 + 1)
-        for replica in (old, new)
-    ]
-
-    assert statuses == [401] * IN_A_ROW + [429] * 2
-
-
-def wrong_password(replica: Replica, email: str, address: Mapping[str, str]) -> int:
-    headers = {"origin": replica.origin, **address}
-    with httpx.Client(base_url=replica.origin, headers=headers, timeout=20) as http:
-        form = {"username": email, "password": "wrong", "csrf_token": form_token_of(http)}
-        return http.post("/login", data=form).status_code
 
 
 def must_restart_or_say_why(old: Replica, code: Path, head: str) -> None:
