@@ -66,7 +66,9 @@ class SqlStorage(containers.DeclarativeContainer):
     engine = providers.Singleton(make_engine, settings.provided.database, pool)
     store = providers.Singleton(SqlStore, engine, pool)
     units_of_work = providers.Singleton(SqlUnitsOfWork, engine)
-    limiter = providers.Singleton(SqlAttemptLimiter, units_of_work.provided.transactions)
+    limiter = providers.Singleton(
+        SqlAttemptLimiter, units_of_work.provided.transactions, by_server=True
+    )
     hashing_cost: Any = providers.Object(None)
 
 

@@ -16,10 +16,10 @@ from application.settings import Settings, SettingsInvalid
 
 @asynccontextmanager
 async def running(container: Composition, *, serves: bool = True) -> AsyncIterator[int]:
-    """Migrate the store (dev) or require that it is migrated (prod), and release everything at the end. With `serves`,
-    also create the sample users, or in prod refuse accounts that have their password. Tell other replicas what changes. Yield the number of other
-    processes that serve the same SQLite file; prod refuses them. The container can be run again afterwards. Raises
-    SettingsInvalid, NotOurDatabase, StoreUnavailable."""
+    """Migrate the store (dev) or require that it is migrated (prod), and release everything at the end. Accept the schema of
+    a later release that this one may use. With `serves`, also create the sample users, or in prod refuse accounts that have
+    their password. Tell other replicas what changes. Yield the number of other processes that serve the same SQLite file;
+    prod refuses them. The container can be run again afterwards. Raises SettingsInvalid, NotOurDatabase, StoreUnavailable."""
     settings: Settings = container.settings()
     if settings.uses_data_dir:
         folder = private_folder(settings.data_dir)
@@ -27,7 +27,7 @@ async def running(container: Composition, *, serves: bool = True) -> AsyncIterat
     engine = container.engine()
     try:
         if engine is not None:
-            await schema.must_be_ours(engine)
+            await schema.must_be_ours(engine, may_be_newer=True)
         with ExitStack() as held:
             others = held.enter_context(_only_process(settings)) if serves else 0
             if engine is not None:
@@ -64,7 +64,7 @@ def _only_process(settings: Settings) -> Iterator[int]:
 
 async def _prepare(engine: AsyncEngine, *, migrates: bool) -> None:
     if migrates:
-        await schema.upgrade(engine)
+        await schema.upgrade(engine, may_be_newer=True)
     elif pending := await schema.pending(engine):
         raise SettingsInvalid(
             [f"The database lacks {len(pending)} migrations. Type: gradioapp db upgrade"]

@@ -18,6 +18,7 @@ from application.use_cases import UseCases
 from entrypoints import ui, web
 from entrypoints.access import Access
 from entrypoints.background import Jobs
+from entrypoints.connections import between_replicas
 from entrypoints.jobs import jobs_of
 from entrypoints.metrics import Metrics, ProcessMetrics
 from entrypoints.replicas import Replicas
@@ -170,7 +171,11 @@ def compose(container: Composition, built: Sequence[ui.Page], tracing: Tracing =
                 tracing.running(),
                 running(container) as others,
                 times.written_at_end(),
-                replicas.running(gate, succession.of_another_replica)
+                replicas.running(
+                    gate,
+                    succession.of_another_replica,
+                    between_replicas(settings),
+                )
                 if replicas
                 else nullcontext(),
                 jobs.running(),

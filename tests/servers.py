@@ -20,16 +20,22 @@ def run_apart(coroutine: Coroutine[Any, Any, None]) -> None:
         pool.submit(asyncio.run, coroutine).result()
 
 
+def form_token_of(http: httpx.Client) -> str:
+    """Open the sign-in page, and return the token of its form."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', http.get("/login").text)
+    assert found
+    return found[1]
+
+
 def session_of(
     origin: str, email: str, password: str = "secret", *, former: str | None = None
 ) -> str:
     """Sign in like a browser, and return the value of the session's cookie. `former` is the cookie that it has."""
     with httpx.Client(base_url=origin, headers={"origin": origin}, timeout=20) as http:
-        form = re.search(r'name="csrf_token" value="([^"]+)"', http.get("/login").text)
-        assert form
+        token = form_token_of(http)
         if former is not None:
             http.cookies.set("gradioapp-session", former)
-        who = {"username": email, "password": password, "csrf_token": form.group(1)}
+        who = {"username": email, "password": password, "csrf_token": token}
         assert http.post("/login", data=who).status_code == 303
         # The server's own cookie has a domain, the one that was set here has none.
         return http.cookies.get("gradioapp-session", domain=urlsplit(origin).hostname or "") or ""

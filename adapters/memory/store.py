@@ -68,5 +68,8 @@ class MemoryStore(Store, ConnectionPool):
     async def pending_migrations(self) -> tuple[str, ...]:
         return ()
 
+    async def is_too_new(self) -> bool:
+        return False
+
     def connections(self) -> None:
         """Return None: memory has no connections."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, case, delete, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, case, cast, delete, func, literal, select, update
 
 from adapters.sql.rows import AttemptRow
 from adapters.sql.statements import parts, upsert
@@ -18,21 +18,25 @@ _MOST_PURGED: Final = 10_000
 
 
 class SqlAttemptLimiter(AttemptLimiter):
-    def __init__(self, transactions: SqlTransactions) -> None:
+    def __init__(self, transactions: SqlTransactions, *, by_server: bool = False) -> None:
+        """With `by_server`, PostgreSQL's own clock counts and not the time that a method is given: the clocks of replicas
+        differ. A SQLite file has the processes of one machine only, and so one clock."""
         self._transactions = transactions
+        self._by_server = by_server
 
     async def take(self, limits: Sequence[Limit], now: datetime) -> LimitReached | None:
         # All transactions lock the rows in the same order, so that none of them waits for the other in a circle.
         limits = sorted(limits, key=lambda limit: limit.key)
-        time, row = _number(now - _EPOCH), AttemptRow
+        row = AttemptRow
         async with self._transactions.writing() as statements:
+            time = self._time(now, statements.dialect)
             new = upsert(row, statements.dialect).values(
                 [
                     {"key": limit.key, "free_at": time + _number(limit.every), "pending": 1}
                     for limit in limits
                 ]
             )
-            is_free = row.free_at <= literal(time, BigInteger)
+            is_free = row.free_at <= time
             counted = await statements.write(
                 new.on_conflict_do_update(
                     index_elements=[row.key],
@@ -52,11 +56,13 @@ class SqlAttemptLimiter(AttemptLimiter):
                 return None
             # Without a commit, the attempt counts against none of the limits.
             found = await statements.read(
-                select(row.key, row.free_at, row.pending).where(row.key.in_(reached))
+                select(row.key, (row.free_at - time).label("free_in"), row.pending).where(
+                    row.key.in_(reached)
+                )
             )
             rows = found.all()
         return LimitReached(
-            wait=max(_wait(reached[found.key], found.free_at - time) for found in rows),
+            wait=max(_wait(reached[found.key], found.free_in) for found in rows),
             is_pending=any(found.pending for found in rows),
         )
 
@@ -75,9 +81,9 @@ class SqlAttemptLimiter(AttemptLimiter):
 
     async def purge(self, now: datetime) -> int:
         row, removed = AttemptRow, 0
-        is_free = row.free_at <= _number(now - _EPOCH)
         while True:
             async with self._transactions.writing() as statements:
+                is_free = row.free_at <= self._time(now, statements.dialect)
                 found = await statements.lock(
                     select(row.key).where(is_free).order_by(row.key).limit(_MOST_PURGED)
                 )
@@ -88,6 +94,12 @@ class SqlAttemptLimiter(AttemptLimiter):
                 await statements.commit()
             if len(keys) < _MOST_PURGED:
                 return removed
+
+    def _time(self, now: datetime, dialect: str) -> ColumnElement[int]:
+        """Return the time in microseconds. It is the same for all statements of a transaction."""
+        if self._by_server and dialect == "postgresql":
+            return cast(func.extract("epoch", func.now()) * 1_000_000, BigInteger)
+        return literal(_number(now - _EPOCH), BigInteger)
 
 
 def _by_key(limits: Sequence[Limit], times: Sequence[timedelta]) -> ColumnElement[int]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, NullPool, create_engine, inspect, text
 
 from adapters.sql.engine import WAIT, make_migrating_engine, name_of, parsed_url, path_of
+from adapters.sql.releases import may_use
 from adapters.sql.statements import connecting
 
 _FIRST: Final = frozenset({"users", "user_roles", "account_state", "sessions", "session_data"})
@@ -42,13 +43,19 @@ class NotOurDatabase(Exception):
 
 
 async def must_be_ours(
-    url: str | URL, revisions: Collection[str], *, may_be_begun: bool = False
+    url: str | URL,
+    revisions: Collection[str],
+    *,
+    may_be_begun: bool = False,
+    may_be_newer: bool = False,
 ) -> None:
-    """Accept a database that is missing, empty or has one of our `revisions`. Accept the target of a copy that is not
-    finished only if it `may_be_begun`. Raises NotOurDatabase, StoreUnavailable."""
+    """Accept a database that is missing, empty or has one of our `revisions`. If it `may_be_newer`, also accept a later
+    revision that this release may use. Accept the target of a copy that is not finished only if it `may_be_begun`. Raises
+    NotOurDatabase, StoreUnavailable."""
     parsed = parsed_url(url)
+    accepts = partial(may_use, known=revisions) if may_be_newer else revisions.__contains__
     with connecting():
-        says = await _stranger(parsed, revisions)
+        says = await _stranger(parsed, accepts)
     if says == _BEGUN:
         if may_be_begun:
             return
@@ -63,23 +70,23 @@ async def must_be_ours(
         )
 
 
-async def _stranger(url: URL, revisions: Collection[str]) -> str:
+async def _stranger(url: URL, accepts: Callable[[str], bool]) -> str:
     """Return what shows that the database is not ours, or an empty text."""
     if (path := path_of(url)) is not None:
-        return await asyncio.to_thread(_stranger_in_file, path, revisions)
+        return await asyncio.to_thread(_stranger_in_file, path, accepts)
     engine = make_migrating_engine(url)
     try:
         async with engine.connect() as connection:
-            return await connection.run_sync(partial(_stranger_among_tables, revisions=revisions))
+            return await connection.run_sync(partial(_stranger_among_tables, accepts=accepts))
     finally:
         await engine.dispose()
 
 
-def _stranger_in_file(path: Path, revisions: Collection[str]) -> str:
+def _stranger_in_file(path: Path, accepts: Callable[[str], bool]) -> str:
     if not path.is_file() or path.stat().st_size == 0:
         return ""
     with _read_only(path) as connection:
-        return _stranger_among_tables(connection, revisions)
+        return _stranger_among_tables(connection, accepts)
 
 
 @contextmanager
@@ -99,11 +106,11 @@ def _read_only(path: Path) -> Iterator[Connection]:
         yield connection
 
 
-def _stranger_among_tables(connection: Connection, revisions: Collection[str]) -> str:
+def _stranger_among_tables(connection: Connection, accepts: Callable[[str], bool]) -> str:
     # Tables before revisions: another process may migrate an empty database between the two.
     tables, here = tables_of(connection)
     heads = MigrationContext.configure(connection).get_current_heads() if tables else ()
-    if unknown := sorted(set(heads) - set(revisions)):
+    if unknown := sorted(head for head in heads if not accepts(head)):
         origin = "a newer release of gradioapp" if tables >= _FIRST else "another program"
         return f"has the Alembic revision {', '.join(unknown)}, so it belongs to {origin}"
     if heads and tables >= _FIRST:

@@ -17,16 +17,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 import migrations
 from adapters.sql import ownership
 from adapters.sql.engine import make_migrating_engine
+from adapters.sql.releases import may_use
 from adapters.sql.rows import Base
 from adapters.sql.statements import answering, connecting
 
 _MIGRATIONS_LOCK: Final = 4_711_002
 
 
-async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
-    """Upgrade completely or not at all. A second process waits, and then has nothing to do."""
-    async with migrating(engine.url) as connection:
-        await connection.run_sync(lambda sync: command.upgrade(_config(sync), revision))
+async def upgrade(
+    engine: AsyncEngine, revision: str = "head", *, may_be_newer: bool = False
+) -> None:
+    """Upgrade completely or not at all. A second process waits, and then has nothing to do. If it `may_be_newer`, leave a
+    schema of a later release as it is, if this release may use it."""
+    async with migrating(engine.url, may_be_newer=may_be_newer) as connection:
+        if set(await connection.run_sync(_heads)) <= set(revisions()):
+            await connection.run_sync(lambda sync: command.upgrade(_config(sync), revision))
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
@@ -53,23 +58,37 @@ async def pending(engine: AsyncEngine) -> tuple[str, ...]:
     return known[known.index(heads[0]) + 1 :] if heads else known
 
 
+async def is_too_new(engine: AsyncEngine) -> bool:
+    """Return whether a later release has changed the schema so that this release may not use it."""
+    async with _connection(engine) as connection:
+        heads = await connection.run_sync(_heads)
+    return not all(may_use(head, revisions()) for head in heads)
+
+
 async def check(engine: AsyncEngine) -> tuple[str, ...]:
     """Return the differences between the store and the rows in the code, one line each."""
     async with _connection(engine) as connection:
         return await connection.run_sync(_differences)
 
 
-async def must_be_ours(engine: AsyncEngine, *, may_be_begun: bool = False) -> None:
+async def must_be_ours(
+    engine: AsyncEngine, *, may_be_begun: bool = False, may_be_newer: bool = False
+) -> None:
     """Accept an empty database, and one of this or an older release; with `may_be_begun`, also the target of a copy that
-    is not finished. Changes nothing. Raises NotOurDatabase, StoreUnavailable."""
-    await ownership.must_be_ours(engine.url, revisions(), may_be_begun=may_be_begun)
+    is not finished; with `may_be_newer`, also one of a later release that this release may use. Changes nothing. Raises
+    NotOurDatabase, StoreUnavailable."""
+    await ownership.must_be_ours(
+        engine.url, revisions(), may_be_begun=may_be_begun, may_be_newer=may_be_newer
+    )
 
 
 @asynccontextmanager
-async def migrating(url: str | URL) -> AsyncIterator[AsyncConnection]:
+async def migrating(
+    url: str | URL, *, may_be_newer: bool = False
+) -> AsyncIterator[AsyncConnection]:
     """Open a transaction in which nobody else can migrate; commit it if the block succeeds. Raises NotOurDatabase,
     StoreUnavailable."""
-    await ownership.must_be_ours(url, revisions())
+    await ownership.must_be_ours(url, revisions(), may_be_newer=may_be_newer)
     engine = make_migrating_engine(url)
     try:
         with answering():

@@ -30,6 +30,9 @@ class SqlStore(Store, ConnectionPool):
     async def pending_migrations(self) -> tuple[str, ...]:
         return await schema.pending(self.engine)
 
+    async def is_too_new(self) -> bool:
+        return await schema.is_too_new(self.engine)
+
     def connections(self) -> Connections | None:
         held = self.engine.pool
         if not isinstance(held, QueuePool):

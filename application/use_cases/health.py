@@ -28,8 +28,11 @@ class CheckReadiness:
         try:
             await self.store.ping()
             pending = await self.store.pending_migrations()
+            is_too_new = await self.store.is_too_new()
         except StoreUnavailable:
             return {"database": "unavailable", "migrations": "unknown"}
+        if is_too_new:
+            return {"database": "ok", "migrations": "made for a newer release"}
         return {"database": "ok", "migrations": f"{len(pending)} pending" if pending else "ok"}
 
 

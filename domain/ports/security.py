@@ -113,7 +113,8 @@ class LimitReached:
 
 class AttemptLimiter(Protocol):
     """Rate limits that all processes and replicas of the service count together. The limits of one call have different
-    keys. Every method raises StoreUnavailable."""
+    keys. `now` is the time of this process; a store with a clock of its own may count by that, because the clocks of
+    replicas differ. Every method raises StoreUnavailable."""
 
     @abstractmethod
     async def take(self, limits: Sequence[Limit], now: datetime) -> LimitReached | None:

@@ -64,6 +64,11 @@ class Store(Protocol):
     async def pending_migrations(self) -> tuple[str, ...]:
         """Return the revisions that the code has and the store lacks. Raises StoreUnavailable."""
 
+    @abstractmethod
+    async def is_too_new(self) -> bool:
+        """Return whether a later release has changed the store so that this code may not use it. Raises
+        StoreUnavailable."""
+
 
 class ConnectionPool(Protocol):
     @abstractmethod

@@ -203,7 +203,7 @@ async def _store(settings: "Settings", *, deploy: bool) -> list[Finding]:
     container = build(settings.replaced(secret_key=(stand_in,)))
     use_cases: UseCases = container.use_cases()
     try:
-        await schema.must_be_ours(container.engine())
+        await schema.must_be_ours(container.engine(), may_be_newer=True)
         # Raises with the cause, which check_readiness does not tell.
         await use_cases.check_readiness.store.ping()
         ready = await use_cases.check_readiness()

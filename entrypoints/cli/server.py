@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 import typer
 import uvicorn
@@ -13,16 +13,16 @@ from application.settings import Settings
 from application.use_cases import UseCases
 from domain.errors import StoreUnavailable
 from entrypoints import event_loop
-from entrypoints.cli.connections import (
+from entrypoints.cli.memory import tune_memory
+from entrypoints.cli.serve import BACKLOG
+from entrypoints.cli.startup import Startup
+from entrypoints.connections import (
     ACCEPTED_AT_ONCE,
+    ConnectionLimits,
     Connections,
     connections_of,
     files_allowed,
 )
-from entrypoints.cli.memory import tune_memory
-from entrypoints.cli.protocol import BoundedProtocol
-from entrypoints.cli.serve import BACKLOG
-from entrypoints.cli.startup import Startup
 from entrypoints.replicas import SHARES
 from entrypoints.web.proxies import Proxies
 
@@ -97,16 +97,10 @@ class Server(uvicorn.Server):
             stall=settings.stall_seconds,
             now=loop.time,
         )
-        protocol = partial(BoundedProtocol, table, Proxies(settings))
-        self.config.http_protocol_class = cast("type[asyncio.Protocol]", protocol)
-        self._sweeping = loop.create_task(_sweep(table))
+        limits = ConnectionLimits(table=table, proxies=Proxies(settings))
+        self.config.http_protocol_class = limits.protocol()
+        self._sweeping = loop.create_task(limits.close_stalled())
         loop.set_exception_handler(partial(_make_room, table))
-
-
-async def _sweep(table: Connections) -> None:
-    while True:
-        await asyncio.sleep(min(5.0, table.stall / 4))
-        table.close_stalled()
 
 
 def _make_room(

@@ -8,6 +8,6 @@ hold over all replicas.
 
 from entrypoints.replicas.homes import BEAT_EVERY
 from entrypoints.replicas.replicas import Elsewhere, Replicas, hop_of
-from entrypoints.replicas.shares import SHARES
+from entrypoints.replicas.shares import SHARES, share_of_files
 
-__all__ = ["BEAT_EVERY", "SHARES", "Elsewhere", "Replicas", "hop_of"]
+__all__ = ["BEAT_EVERY", "SHARES", "Elsewhere", "Replicas", "hop_of", "share_of_files"]

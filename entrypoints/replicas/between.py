@@ -1,7 +1,9 @@
 """The application behind the listener for replicas: it accepts signed hops only."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from starlette.requests import Request
@@ -13,6 +15,9 @@ from entrypoints.replicas.hops import HEADER, HOP, TOLD, Hops
 
 Told = Callable[[dict[str, str], str], None]
 """Takes what another replica says, and a secret."""
+
+_HEARS: Final = 5.0
+"""Seconds for the few bytes that another replica says. The gate limits the bodies of all other requests."""
 
 log = structlog.get_logger()
 
@@ -47,7 +52,12 @@ class BetweenReplicas:
         await self.gate(arrived, receive, send)
 
     async def _hear(self, request: Request, send: Send) -> None:
-        secret = (await request.body()).decode()
+        try:
+            async with asyncio.timeout(_HEARS):
+                secret = (await request.body()).decode()
+        except TimeoutError:
+            await Response(status_code=408)(request.scope, request.receive, send)
+            return
         try:
             self.told(dict(request.query_params), secret)
         except (KeyError, ValueError):  # Of another release.

@@ -4,17 +4,25 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from entrypoints.replicas.shares import share_of_files
-
 _GRACE = 2
 """Seconds that open requests get at the end."""
 _KEPT = 10
 """Seconds for which an unused connection stays open. Forwarding closes its own earlier."""
+
+
+class Limits(Protocol):
+    """What the connections of a server may keep open, and for how long."""
+
+    def protocol(self) -> type[asyncio.Protocol]: ...
+
+    async def close_stalled(self) -> None:
+        """Close stalled connections from time to time, for ever."""
 
 
 class CannotListen(Exception):
@@ -51,7 +59,7 @@ def url_of(url: str, listener: socket.socket) -> str:
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+async def listening(app: ASGIApp, listener: socket.socket, limits: Limits) -> AsyncIterator[None]:
     """Serve the app at the socket until the block ends."""
     server = _Server(
         uvicorn.Config(
@@ -63,14 +71,16 @@ async def listening(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None
             date_header=False,
             proxy_headers=False,
             ws="none",
-            limit_concurrency=share_of_files(),
+            http=limits.protocol(),
             timeout_keep_alive=_KEPT,
             timeout_graceful_shutdown=_GRACE,
         )
     )
     task = asyncio.create_task(server.serve(sockets=[listener]), name="replicas")
+    sweeping = asyncio.create_task(limits.close_stalled(), name="stalled replicas")
     try:
         yield
     finally:
         server.should_exit = True
         await task
+        sweeping.cancel()

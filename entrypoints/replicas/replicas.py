@@ -18,7 +18,7 @@ from entrypoints.replicas.between import BetweenReplicas, Told
 from entrypoints.replicas.forwarding import Forwarding
 from entrypoints.replicas.homes import Homes, Peer
 from entrypoints.replicas.hops import HOP, Codec, Hop, Hops
-from entrypoints.replicas.listener import CannotListen, bound, listening, url_of
+from entrypoints.replicas.listener import CannotListen, Limits, bound, listening, url_of
 
 log = structlog.get_logger()
 
@@ -69,10 +69,9 @@ class Replicas:
             log.warning("the other replicas take the accounts of this one when it has ended")
 
     @asynccontextmanager
-    async def running(self, gate: ASGIApp, told: Told) -> AsyncIterator[None]:
+    async def running(self, gate: ASGIApp, told: Told, limits: Limits) -> AsyncIterator[None]:
         """Listen for the other replicas, and be one of them, until the block ends. `told` is called with what
-        `tell_home` of another replica says. Raises SettingsInvalid,
-        StoreUnavailable."""
+        `tell_home` of another replica says. Raises SettingsInvalid, StoreUnavailable."""
         try:
             listener = bound(self._url)
         except CannotListen as error:
@@ -82,7 +81,7 @@ class Replicas:
             self._forwarding = await ending.enter_async_context(Forwarding.opened(self._hops))
             ending.callback(self._end_forwarding)
             between = BetweenReplicas(gate=gate, hops=self._hops, told=told)
-            await ending.enter_async_context(listening(between, listener))
+            await ending.enter_async_context(listening(between, listener, limits))
             await self.homes.beat()
             ending.push_async_callback(self.homes.leave)
             yield

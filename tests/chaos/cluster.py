@@ -14,7 +14,7 @@ import httpx
 from tests.chaos.people import Registry
 from tests.chaos.postgres import PostgresServer
 from tests.nginx import free_port, nginx_of
-from tests.processes import Process, waits_until
+from tests.processes import ROOT, Process, waits_until
 from tests.redis_server import RedisServer
 
 APP: Final = Path(__file__).with_name("app.py")
@@ -25,7 +25,7 @@ SERVICE: Final = ("entrypoints", "serve")
 CHANGED: Final = ("tests.chaos.replica",)
 """A replica with a wrong clock, jobs that fail, or a database file that is full."""
 
-_SETTINGS: Final = {
+SETTINGS: Final = {
     "SECRET_KEY": KEY,
     "TRUSTED_PROXIES": "127.0.0.1",
     "APPS": "chaos_app.py:demo",
@@ -72,12 +72,13 @@ http {{
 
 
 class Replica:
-    """One process of the service, which can be ended and started again on its port."""
+    """One process of the service, which can be ended and started again on its port. `code` is the folder of its release."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any], code: Path = ROOT) -> None:
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self._folder = folder
+        self._code = code
         self._settings: dict[str, Any] = {**settings, "PORT": str(self.port)}
         self._process: Process | None = None
 
@@ -105,7 +106,7 @@ class Replica:
     def begin(self, *command: str, **settings: str) -> None:
         self._settings |= settings
         arguments = command or SERVICE
-        self._process = Process(*arguments, folder=self._folder, **self._settings)
+        self._process = Process(*arguments, folder=self._folder, code=self._code, **self._settings)
 
     def is_ready(self) -> bool:
         try:
@@ -184,7 +185,7 @@ def _behind_nginx(
     """Prepare a replica for each data folder, and run nginx in front of them."""
     shutil.copy(APP, folder / "chaos_app.py")
     port = free_port()
-    settings = {**_SETTINGS, **more, "PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    settings = {**SETTINGS, **more, "PUBLIC_URL": f"http://127.0.0.1:{port}"}
     replicas = [Replica(folder, {**settings, "DATA_DIR": each}) for each in data]
     servers = "\n".join(
         f"server 127.0.0.1:{one.port} max_fails=1 fail_timeout=2s;" for one in replicas

@@ -22,9 +22,12 @@ from domain.model.caller import Caller
 from domain.model.session import Device
 from domain.model.signed_token import Purpose
 from domain.ports.system import Clock
+from tests.servers import form_token_of
 
 PASSWORD: Final = "correct horse battery"
 OTHER_KEY: Final = "a key that the service has never had, 1234"
+IN_A_ROW: Final = 10
+"""Wrong passwords that one account at one address may have in a row."""
 Headers = Mapping[str, str]
 Result = TypeVar("Result")
 
@@ -122,6 +125,23 @@ def signs_out(origin: str, session: Headers) -> bool:
     headers = {**session, "origin": origin}
     answer = httpx.delete(f"{origin}/api/v1/me/sessions/{listed['id']}", headers=headers, timeout=8)
     return answer.status_code == 204
+
+
+def must_count_together(origins: Sequence[str]) -> None:
+    """Try wrong passwords at these replicas in turns, from an address that has tried none."""
+    email = f"{uuid4().hex}@example.org"
+    address = {"x-forwarded-for": f"fd00:{randrange(16**4):x}:{randrange(16**4):x}::1"}
+    tries = [origin for _ in range(IN_A_ROW // len(origins) + 1) for origin in origins]
+
+    statuses = [_wrong_password(origin, email, address) for origin in tries]
+
+    assert statuses == [401] * IN_A_ROW + [429] * (len(tries) - IN_A_ROW)
+
+
+def _wrong_password(origin: str, email: str, address: Headers) -> int:
+    with httpx.Client(base_url=origin, headers={"origin": origin, **address}, timeout=20) as http:
+        form = {"username": email, "password": "wrong", "csrf_token": form_token_of(http)}
+        return http.post("/login", data=form).status_code
 
 
 def _token_in(session: Headers) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.cluster import CHANGED, SERVICE, Cluster
 from tests.chaos.conftest import Survives
-from tests.chaos.people import PASSWORD, cookie
+from tests.chaos.people import PASSWORD, cookie, must_count_together
 from tests.servers import session_of
 
 TOLERATED: Final = 5
@@ -56,3 +56,8 @@ def test_a_wrong_clock_loses_no_write_and_lets_nobody_in(
     name: str, seconds: float, whole_cluster: Cluster, survives: Survives
 ) -> None:
     survives(name, whole_cluster, lambda _: wrong_clock(whole_cluster, seconds), lasts=5)
+
+
+def test_a_wrong_clock_locks_nobody_out_at_the_other_replicas(whole_cluster: Cluster) -> None:
+    with wrong_clock(whole_cluster, 300):
+        must_count_together([replica.origin for replica in whole_cluster.replicas])

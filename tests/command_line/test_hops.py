@@ -1,5 +1,7 @@
 """The address for replicas answers signed requests only, and gives nobody more than the public address does."""
 
+import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from http.client import HTTPConnection
@@ -22,15 +24,22 @@ from tests.servers import FreshDatabase, run_apart, session_of
 pytestmark = pytest.mark.server
 
 APP: Final = """
+import time
+
 import gradio as gr
 
 with gr.Blocks(title="Kept") as demo:
     text, kept = gr.Textbox(), gr.State(0)
     gr.Button().click(lambda kept: (kept + 1, kept + 1), kept, [text, kept], api_name="counts")
     gr.Button().click(lambda text: text, text, text, api_name="echo")
+    gr.Button().click(time.sleep, gr.Number(), None, api_name="waits", queue=False)
 """
 EVENT: Final = "/gradio/kept/gradio_api/run/echo"
 BODY: Final = {"data": ["hello"]}
+SHORTEST: Final = 5.0
+"""Seconds after which an address for replicas closes a silent connection, at the earliest."""
+PATIENCE: Final = 12.0
+"""Seconds until a silent connection must be closed, on a busy machine too."""
 
 
 class Between:
@@ -77,6 +86,15 @@ class Between:
         session: str | None = None,
         **headers: str,
     ) -> httpx.Response:
+        url = f"{at or self.home.url}{path}"
+        sent = self.headers(signature, session=session, **headers)
+        return httpx.request(
+            method, url, headers=sent, json=BODY if method == "POST" else None, timeout=20
+        )
+
+    def headers(
+        self, signature: str | None, *, session: str | None = None, **headers: str
+    ) -> dict[str, str]:
         cookie = f"gradioapp-session={self.session if session is None else session}"
         sent = {
             "host": urlsplit(self.public).netloc,
@@ -86,9 +104,18 @@ class Between:
         }
         if signature is not None:
             sent[HEADER.decode()] = signature
-        body: Any = BODY if method == "POST" else None
-        url = f"{at or self.home.url}{path}"
-        return httpx.request(method, url, headers=sent, json=body, timeout=20)
+        return sent
+
+    def without_body(self, path: str) -> int:
+        """Send the head of a signed request whose body does not arrive, and return the status of the response."""
+        with closing(HTTPConnection(urlsplit(self.home.url).netloc, timeout=PATIENCE)) as opened:
+            opened.putrequest("POST", path, skip_host=True)
+            for name, value in self.headers(self.signature(path)).items():
+                opened.putheader(name, value)
+            opened.putheader("content-type", "application/json")
+            opened.putheader("content-length", "100")
+            opened.endheaders(b"{")
+            return opened.getresponse().status
 
 
 def replicas_in(database: str) -> list[Replica]:
@@ -113,7 +140,7 @@ def between(
     (folder / "app.py").write_text(APP)
     database = fresh_postgres()
     options = ("--app", "app.py")
-    settings = {"REPLICA_URL": "http://127.0.0.1:0"}
+    settings = {"REPLICA_URL": "http://127.0.0.1:0", "STALL_SECONDS": "1"}
     with started(1, database, folder, *options, **settings) as [home]:
         [first] = replicas_in(database)
         with started(1, database, folder, *options, **settings, DATA_DIR="data9") as [away]:
@@ -255,3 +282,34 @@ def test_a_length_beside_chunks_does_not_count(between: Between) -> None:
         said = answer.read()
 
     assert (answer.status, b"hello" in said) == (200, True)
+
+
+@pytest.mark.parametrize("said", [b"", b"POST / HTTP/1.1\r\nhost: a\r\n"])
+def test_a_connection_that_sends_no_request_is_closed(said: bytes, between: Between) -> None:
+    parts = urlsplit(between.home.url)
+    began = time.monotonic()
+    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE) as opened:
+        opened.sendall(said)
+
+        rest = opened.recv(1000)
+
+    assert rest == b""
+    assert time.monotonic() - began >= SHORTEST
+
+
+@pytest.mark.parametrize("path", [EVENT, "/told?former=a&session=b&user=c"])
+def test_a_signed_request_whose_body_does_not_arrive_is_ended(path: str, between: Between) -> None:
+    assert between.without_body(path) == 408
+
+
+def test_an_event_elsewhere_may_take_longer_than_a_silent_connection(between: Between) -> None:
+    path = "/gradio/kept/gradio_api/run/waits"
+    headers = between.headers(None) | {"origin": between.elsewhere}
+    headers["host"] = urlsplit(between.elsewhere).netloc
+    seconds = {"data": [SHORTEST + 2]}
+
+    answer = httpx.post(
+        f"{between.elsewhere}{path}", headers=headers, json=seconds, timeout=PATIENCE
+    )
+
+    assert (answer.status_code, answer.json()["data"]) == (200, [])

@@ -1,11 +1,12 @@
 """The choice of the connection that is dropped for a new one. No server runs: a peer stands for a connection."""
 
+import math
 from dataclasses import dataclass, field
 
 import pytest
 
 from application.settings import load
-from entrypoints.cli.connections import MOST, Connections, connections_of, group_of
+from entrypoints.connections.table import MOST, Connections, connections_of, group_of
 from entrypoints.web.proxies import Proxies
 
 
@@ -175,6 +176,21 @@ def test_the_time_for_a_header_counts_from_the_start_of_the_wait(clock: Clock) -
 
     assert half.became == ["closed: no_request_in_time"]
     assert answered.became == body.became == []
+
+
+def test_a_client_whose_reading_has_no_limit_is_not_dropped(clock: Clock) -> None:
+    connections = Connections(most=3, per_group=3, stall=30, reading_stall=math.inf, now=clock)
+    stopped, silent = Peer(waiting=1000), Peer()
+    for peer in (stopped, silent):
+        connections.admit(peer)
+    connections.is_answered(stopped)
+
+    for _ in range(8):
+        connections.close_stalled()
+        clock.now += 10
+
+    assert stopped.became == []
+    assert silent.became == ["closed: no_request_in_time"]
 
 
 def test_a_client_that_reads_little_is_dropped_but_a_slow_one_is_not(clock: Clock) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from entrypoints.cli.connections import Connections, group_of
+from entrypoints.connections.table import Connections, group_of
 from entrypoints.web.problems import PROBLEM_JSON
 from entrypoints.web.proxies import Proxies
 from entrypoints.web.summary import CONNECTIONS

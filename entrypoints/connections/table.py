@@ -6,7 +6,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import chain
 from typing import Final, Protocol
 
-from entrypoints.cli.reading import Reader, Readers
+from entrypoints.connections.reading import Reader, Readers
 from entrypoints.web.proxies import Proxies
 
 try:
@@ -57,16 +57,22 @@ class Connections:
     whose clients read their response slowly. No other connection is closed for a new one."""
 
     def __init__(
-        self, *, most: int, per_group: int, stall: float, now: Callable[[], float]
+        self,
+        *,
+        most: int,
+        per_group: int,
+        stall: float,
+        now: Callable[[], float],
+        reading_stall: float | None = None,
     ) -> None:
-        """`stall` is in seconds: the time limit for a header, and the time for which a client may pause while it reads a
-        response."""
+        """`stall` is in seconds: the time limit for a header. `reading_stall` is the time for which a client may pause while
+        it reads a response, by default the same."""
         self.most = most
         self.per_group = per_group
         self.stall = stall
         self._now = now
         self._open: set[Connection] = set()
-        self._readers = Readers[Connection](stall=stall)
+        self._readers = Readers[Connection](stall=stall if reading_stall is None else reading_stall)
         self._groups: Counter[str] = Counter()
         self._waited_for: OrderedDict[Connection, float] = OrderedDict()
         """Connections that wait for a header, with the time at which the wait began, the oldest first."""
