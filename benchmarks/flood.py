@@ -29,6 +29,7 @@ from benchmarks.workers import seconds_of_cores
 from tests.replicas import KEY, round_robin, started
 from tests.servers import session_of
 
+APP: Final = ("--app", "benchmarks.abused:demo")
 API: Final = "/gradio/abused/gradio_api"
 EVENTS: Final = ("echo", "work")
 """By their numbers: one that returns at once, and one that takes 0.1 s, which the flooder uses too."""
@@ -212,8 +213,7 @@ def p99(probe: Probe) -> float:
 def one_process(folder: Path) -> Iterator[Setting]:
     database = f"sqlite:///{folder}/service.sqlite3"
     add_accounts(folder / "data0", 2, database_url=database, secret_key=KEY)
-    options = ("--app", "benchmarks.abused:demo")
-    with started(1, database, folder, *options, LOG_LEVEL="warning") as [process]:
+    with started(1, database, folder, *APP, LOG_LEVEL="warning") as [process]:
         homes = dict.fromkeys(("flooder", "the other"), process.origin)
         yield Setting(process.origin, homes, [str(process.process.popen.pid)])
 
@@ -224,7 +224,7 @@ def three_replicas(folder: Path) -> Iterator[Setting]:
         postgres.psql("CREATE DATABASE flood")
         database = postgres.get_uri().replace("/postgres?", "/flood?")
         add_accounts(folder / "gradioapp-data", 3, database_url=database, secret_key=KEY)
-        with round_robin(3, database, folder, "--app", "benchmarks.abused:demo") as site:
+        with round_robin(3, database, folder, *APP, LOG_LEVEL="warning") as site:
             here, there = (replica.origin for replica in site.replicas[:2])
             homes = {"flooder": here, "at the flooder's replica": here, "elsewhere": there}
             processes = [str(replica.process.popen.pid) for replica in site.replicas]
