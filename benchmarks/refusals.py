@@ -6,7 +6,6 @@ time by chance, and hardly the fastest tenth and the CPU time of the service.
 """
 
 import asyncio
-import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ import httpx
 from application.container import build
 from application.running import running
 from application.settings import load
-from benchmarks.servers import abused, client
+from benchmarks.servers import abused, client, form_token
 from domain.model.caller import Caller
 
 KINDS: Final = ("unknown", "inactive", "passwordless", "real")
@@ -58,12 +57,6 @@ def add_accounts(folder: Path) -> None:
 def addresses() -> Iterator[str]:
     for number in range(2**16):
         yield f"10.9.{number // 256}.{number % 256}"
-
-
-def form_token(browser: httpx.Client) -> str:
-    found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
-    assert found is not None
-    return found[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

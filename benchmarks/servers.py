@@ -1,6 +1,7 @@
 """Start the servers and sign in to ours."""
 
 import asyncio
+import logging
 import os
 import re
 import resource
@@ -18,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import httpx
+import structlog
 
 from application.container import build
 from application.running import running
@@ -32,7 +34,13 @@ def emails(count: int) -> list[str]:
     return [f"user{number}@example.org" for number in range(count)]
 
 
+def log_warnings_only() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+
+
 def add_accounts(folder: Path, count: int, **settings: Any) -> None:
+    log_warnings_only()
+
     async def add() -> None:
         container = build(load(env_file=None, data_dir=folder, **settings))
         async with running(container):
@@ -62,26 +70,17 @@ def install(copied: Path, *, seconds_ago: float) -> None:
         os.utime(file, (then, then))
 
 
+@dataclass(frozen=True)
+class Running:
+    address: str
+    pid: int
+
+
 @contextmanager
 def served(which: Literal["bare", "ours"], folder: Path, *, packages: Path) -> Iterator[str]:
-    """Yield the address of a server in a separate process, which ends with the block; `packages` go before the
-    installed ones."""
-    port = _free_port()
-    commands = {
-        "bare": ("uvicorn", "benchmarks.apps:bare", "--factory", "--no-access-log"),
-        "ours": ("entrypoints", "serve", "--app", "benchmarks.apps:demo"),
-    }
-    env = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join((str(packages), str(ROOT))),
-        "GRADIOAPP_DATA_DIR": str(folder),
-        "GRADIOAPP_LOG_LEVEL": "warning",
-        "GRADIO_ANALYTICS_ENABLED": "False",
-    }
-    address = f"http://127.0.0.1:{port}"
-    with _running((*commands[which], "--port", port), env):
-        _wait_for(address)
-        yield address
+    """Yield the address of a server that ends with the block; `packages` go before the installed ones."""
+    with process_of(which, folder, packages=packages) as process:
+        yield process.address
 
 
 @contextmanager
@@ -89,43 +88,46 @@ def running_at(
     which: Literal["bare", "auth", "ours", "redis"], folder: Path | None = None, **settings: str
 ) -> Iterator[str]:
     """Yield the address of a server that ends with the block."""
-    port = _free_port()
-    factory = (
-        "uvicorn",
-        f"benchmarks.apps:{which}",
-        "--factory",
-        "--no-access-log",
-        "--port",
-        port,
-    )
-    if which == "redis":
-        command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", ""]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            process.terminate()
-            process.wait(timeout=15)
+    if which != "redis":
+        with process_of(which, folder, packages=None, **settings) as process:
+            yield process.address
         return
-    serve = ("entrypoints", "serve", "--app", "benchmarks.apps:demo", "--port", port)
+    port = _free_port()
+    command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", ""]
+    process_of_redis = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process_of_redis.terminate()
+        process_of_redis.wait(timeout=15)
+
+
+@contextmanager
+def process_of(
+    which: Literal["bare", "auth", "ours"],
+    folder: Path | None = None,
+    *,
+    packages: Path | None = None,
+    **settings: str,
+) -> Iterator[Running]:
+    """Run a server that ends with the block."""
+    port = _free_port()
+    quiet = ("--no-access-log", "--log-level", "warning")
+    factory = ("uvicorn", f"benchmarks.apps:{which}", "--factory", *quiet)
+    serve = ("entrypoints", "serve", "--app", "benchmarks.apps:demo")
     env = {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(str(place) for place in (packages, ROOT) if place),
         "GRADIOAPP_DATA_DIR": str(folder),
         "GRADIOAPP_LOG_LEVEL": "warning",
         "GRADIO_ANALYTICS_ENABLED": "False",
         **{f"GRADIOAPP_{name}": value for name, value in settings.items()},
     }
     address = f"http://127.0.0.1:{port}"
-    with _running(serve if which == "ours" else factory, env):
+    command = serve if which == "ours" else factory
+    with _running((*command, "--port", port), env) as process:
         _wait_for(address)
-        yield address
-
-
-@dataclass(frozen=True)
-class Running:
-    address: str
-    pid: int
+        yield Running(address, process.pid)
 
 
 @contextmanager
@@ -230,12 +232,13 @@ def client(address: str) -> httpx.Client:
     return httpx.Client(base_url=address, headers={"Origin": address}, timeout=30)
 
 
-def sign_in(browser: httpx.Client, email: str) -> None:
-    form = browser.get("/login").text
-    token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+def form_token(browser: httpx.Client) -> str:
+    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
     assert token is not None
-    response = browser.post(
-        "/login",
-        data={"username": email, "password": PASSWORD, "csrf_token": token[1], "next": ""},
-    )
+    return token[1]
+
+
+def sign_in(browser: httpx.Client, email: str) -> None:
+    form = {"username": email, "password": PASSWORD, "csrf_token": form_token(browser), "next": ""}
+    response = browser.post("/login", data=form)
     assert response.status_code == 303, response.text

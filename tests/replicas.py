@@ -82,7 +82,9 @@ class Site:
 
 
 @contextmanager
-def round_robin(number: int, database: str, folder: Path, *options: str) -> Iterator[Site]:
+def round_robin(
+    number: int, database: str, folder: Path, *options: str, **more: Any
+) -> Iterator[Site]:
     """Start replicas behind an nginx that sends each request to the next one, whoever it comes from."""
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
@@ -91,6 +93,7 @@ def round_robin(number: int, database: str, folder: Path, *options: str) -> Iter
         "PUBLIC_URL": origin,
         "TRUSTED_PROXIES": "127.0.0.1",
         "DATA_DIR": "gradioapp-data",
+        **more,
     }
     with started(number, database, folder, *options, **settings) as running:
         servers = " ".join(f"server {urlsplit(replica.origin).netloc};" for replica in running)

@@ -1,9 +1,9 @@
 """FastAPI's dependencies: the use cases, the caller, and helpers for responses."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends
 from starlette.requests import Request
@@ -42,6 +42,7 @@ class HandOver(Protocol):
 
 ScopesOf = Callable[[str], Collection[str]]
 """Returns what the pages need of a provider, by its name, beside what the operator asks it for."""
+_Read = TypeVar("_Read")
 JobStates = Callable[[], Mapping[str, str]]
 """Maps the name of each background job to "ok" or "degraded"."""
 
@@ -178,8 +179,18 @@ def signed_in(request: Request) -> SignedIn:
     return found
 
 
-UseCasesDep = Annotated[UseCases, Depends(use_cases)]
-Me = Annotated[SignedIn, Depends(signed_in)]
+def _at_once(read: Callable[[Request], _Read]) -> Callable[[Request], Awaitable[_Read]]:
+    """Make a dependency that FastAPI calls on the event loop: it calls a plain function in a thread, which takes more
+    time than the function."""
+
+    async def dependency(request: Request) -> _Read:
+        return read(request)
+
+    return dependency
+
+
+UseCasesDep = Annotated[UseCases, Depends(_at_once(use_cases))]
+Me = Annotated[SignedIn, Depends(_at_once(signed_in))]
 
 
 def device(request: Request) -> Device:

@@ -141,7 +141,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def must_be_json(request: Request) -> None:
+async def must_be_json(request: Request) -> None:
     """Raises Refused if the body is not JSON: a form of another site cannot send JSON (ASVS 3.5.2)."""
     if request.method in {"GET", "HEAD", "DELETE"}:
         return

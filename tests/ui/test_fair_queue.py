@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
@@ -11,7 +12,7 @@ import pytest
 
 from entrypoints import ui
 from entrypoints.ui import limits
-from entrypoints.ui.queueing.fair_queue import TOLD_WITHIN, FairQueue
+from entrypoints.ui.queueing.fair_queue import TOLD_PER_SECOND, TOLD_WITHIN, FairQueue
 from entrypoints.ui.sdk.current import current_user
 from tests.ui.attacks import API, index_of, is_problem, joins
 from tests.ui.conftest import GRADIO, Browser, House, Mounts, completed
@@ -258,6 +259,29 @@ async def test_the_announced_places_of_two_accounts_are_those_in_which_their_eve
     assert sorted(places) == [(rank, 13) for rank in range(13)]
     assert [places[place] for place in sorted(places)] == started[1:]
     assert started[1:4] == ["ada0", "ada1", "ada2"]
+
+
+async def test_a_long_queue_of_short_events_does_not_tell_every_tab_of_every_start(
+    mounted: Mounts, stage: Stage
+) -> None:
+    waiting, starts = 60, 30
+    house = await mounted(an_app(stage.act))
+    eve = await house.signed_in(EVE)
+    for number in range(waiting + 1):
+        await joins(eve, house, "act", "", tab=f"eve{number}")
+    await asyncio.sleep(2 * TOLD_WITHIN)
+    messages: Any = queue_of(house).pending_messages_per_session
+    last = next(tab for tab in messages if tab.startswith(f"eve{waiting}."))
+    known, since = messages[last].qsize(), time.monotonic()
+    for number in range(starts):
+        stage.one_goes()
+        await stage.began_in_all(number + 2)
+
+    most = (time.monotonic() - since) * TOLD_PER_SECOND / (waiting - starts)
+    assert messages[last].qsize() - known <= most + 1
+    await asyncio.sleep(waiting / TOLD_PER_SECOND + TOLD_WITHIN)
+    told = messages[last]._queue[-1]
+    assert (told.rank, told.queue_size) == (waiting - starts - 1, waiting - starts)
 
 
 async def test_a_waiting_tab_hears_that_the_events_before_it_were_cancelled(

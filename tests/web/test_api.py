@@ -1,11 +1,13 @@
 """The JSON API: the caller's own account, and accounts for admins."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from anyio.to_thread import current_default_thread_limiter
 
 from tests.web.conftest import BROWSER, PASSWORD, Door
 
@@ -44,6 +46,19 @@ async def test_the_times_of_a_session_come_with_the_servers_own(
     assert passive["now"] == active["now"] == "2026-01-02T12:20:00Z"
     assert passive["session"]["idle_at"] == "2026-01-02T12:30:00Z"
     assert active["session"]["idle_at"] == "2026-01-02T12:50:00Z"
+
+
+async def test_a_request_needs_no_thread(ada: httpx.AsyncClient) -> None:
+    limiter, holders = current_default_thread_limiter(), [object() for _ in range(100)]
+    for holder in holders[: int(limiter.available_tokens)]:
+        limiter.acquire_on_behalf_of_nowait(holder)
+    assert not limiter.available_tokens
+
+    async with asyncio.timeout(10):
+        seen = await ada.get("/api/v1/me")
+        changed = await ada.post("/api/v1/me/password", json={"current": PASSWORD})
+
+    assert (seen.status_code, changed.status_code) == (200, 422)
 
 
 @pytest.mark.asvs("V7.4.3", "V6.2.2")

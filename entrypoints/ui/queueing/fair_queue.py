@@ -26,6 +26,11 @@ from entrypoints.ui.queueing.turns import Account, Turns
 
 TOLD_WITHIN: Final = 0.3
 """Seconds until all waiting tabs know that the queue has changed."""
+FEW: Final = 20
+"""Waiting events of a function whose tabs are told at once when the first one starts."""
+TOLD_PER_SECOND: Final = 200
+"""Places that the tabs of one function are told in a second if more events wait: 200 tabs are told once a second. Each
+message passes all layers of a stream, and somebody may let hundreds of short events wait."""
 
 
 class FairQueue(Queue):
@@ -134,8 +139,14 @@ class FairQueue(Queue):
 
     def broadcast_estimations(self, concurrency_id: str, after: int | None = None) -> None:
         """Send the waiting tabs their rank. `after` is given if an event has joined at the end of the list: those that
-        start before it only learn soon that the queue has become longer, so that a flood of events costs less."""
+        start before it only learn soon that the queue has become longer, so that a flood of events costs less. If an
+        event has started and many wait, they also learn it soon."""
         group = self._groups[concurrency_id]
+        if after is None:
+            if group.told_at + _pause(group) > time.monotonic():
+                self._tell_all_soon(concurrency_id)
+                return
+            group.told_at = time.monotonic()
         if len(group.queue) > 1:
             joined = group.queue[-1]
             group.queue = group.as_forecast(self._usual_seconds, most=self.max_thread_count)
@@ -148,7 +159,8 @@ class FairQueue(Queue):
         group = self._groups[concurrency_id]
         if not group.is_told_soon:
             group.is_told_soon = True
-            asyncio.get_running_loop().call_later(TOLD_WITHIN, self._tell_all, concurrency_id)
+            pause = max(TOLD_WITHIN, _pause(group))
+            asyncio.get_running_loop().call_later(pause, self._tell_all, concurrency_id)
 
     def _tell_all(self, concurrency_id: str) -> None:
         group = self._groups.get(concurrency_id)
@@ -255,6 +267,12 @@ def _next_of(turns: Turns, first: dict[Account, Event]) -> Account:
     if len(first) == 1:
         return next(iter(first))
     return turns.next_of({account: event.enqueue_time for account, event in first.items()})
+
+
+def _pause(group: Group) -> float:
+    """Return the seconds between two messages to all waiting tabs."""
+    waiting = len(group.queue)
+    return 0.0 if waiting <= FEW else waiting / TOLD_PER_SECOND
 
 
 def _batched_with(first: Event, group: Group) -> list[Event]:

@@ -35,6 +35,8 @@ class Group(EventQueue):
         self.runs: Final[list[Run]] = []
         """Those that run; a batch is one."""
         self.is_told_soon = False
+        self.told_at = 0.0
+        """When all waiting tabs were told their places."""
 
     @property
     def is_full(self) -> bool:
