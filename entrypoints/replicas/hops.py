@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any, Final, Protocol
 
 from domain.errors import SignedTokenRefused
@@ -102,7 +103,7 @@ class Hops:
     def _must_be_new(self, claims: Claims) -> None:
         now = self.now()
         # The oldest come first, because all last equally long.
-        for nonce in [nonce for nonce, until in self._used.items() if until <= now][:100]:
+        for nonce in list(takewhile(lambda nonce: self._used[nonce] <= now, self._used)):
             del self._used[nonce]
         if claims.secret_id in self._used:
             raise SignedTokenRefused
