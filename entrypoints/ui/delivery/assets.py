@@ -5,6 +5,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Scope, Send
 
+from entrypoints.ui.delivery.front_end import EntryScript, entry_script_at
 from entrypoints.ui.wire.exchange import Exchange, HeldResponse, held_response
 
 HASHED: Final = "public, max-age=31536000, immutable"
@@ -34,6 +35,11 @@ class Assets:
         """Serve an asset, with a Cache-Control for successful responses."""
         path = exchange.names["path"]
         encoding = _encoding_for(exchange.scope)
+        entry = entry_script_at(path)
+        if entry is not None:
+            whole = _whole(entry, encoding or b"", exchange.scope["method"])
+            await whole.send_to(_cached(exchange.send, HASHED))
+            return
         if encoding is None or not _is_plain(path):
             await exchange.sending(_cached(exchange.send, _cache_control(path))).passed_to(gradio)
             return
@@ -67,6 +73,22 @@ async def _encoded(gradio: ASGIApp, exchange: Exchange, encoding: bytes) -> Held
     scope = exchange.uncompressed().scope
     headers = [*scope["headers"], (b"accept-encoding", encoding)]
     return await held_response(gradio, {**scope, "headers": headers})
+
+
+def _whole(entry: EntryScript, encoding: bytes, method: str) -> HeldResponse:
+    """Return the whole script, also for a request for a part of it or a conditional one: Gradio's own is another one."""
+    body = entry.bodies[encoding]
+    headers = [
+        (b"content-type", b"text/javascript; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"vary", b"accept-encoding"),
+    ]
+    if encoding:
+        headers.append((b"content-encoding", encoding))
+    held = HeldResponse(status=200, headers=headers)
+    if method == "GET":
+        held.body += body
+    return held
 
 
 def _cache_control(path: str) -> str:

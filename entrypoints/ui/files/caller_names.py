@@ -124,7 +124,8 @@ class CallerNames:
         """Record what the app offers in its outputs, each with the name of its component. Above the limit, skip the
         rest."""
         offered: set[str] = set()
-        turns, lookups = Turns(), Lookups()
+        turns, lookups, searched = Turns(), Lookups(), 0
+        may_offer_addresses = not self.has_said("http")
         for word, is_chosen in _texts_of(outputs):
             await turns.count(cost_of(word))
             if (
@@ -140,18 +141,19 @@ class CallerNames:
             if not named and len(self.missing) < _REMEMBERED_WORDS:
                 self.missing.add(word)
             is_chosen = is_chosen and not self.brings_files
-            found = named.addresses if is_chosen and not self.has_said("http") else set()
+            found = named.addresses if is_chosen and may_offer_addresses else set()
             found |= {
                 path
                 for path in named.paths
                 if is_chosen or self.offers.is_new_to(self.account, path)
             }
             if found:
+                searched += 1
                 await turns.count(len(self.texts) // _SEARCHED)
                 if not self.names(word) and not self.has_said(word):
                     offered |= found
-                    if len(offered) > REMEMBERED_PATHS:
-                        break
+                if searched > REMEMBERED_PATHS:
+                    break
         self.offers.add(self.account, offered)
 
 

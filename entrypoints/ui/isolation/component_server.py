@@ -21,6 +21,7 @@ from entrypoints.ui.isolation.account import Tab
 from entrypoints.ui.isolation.kept_inputs import must_fit
 from entrypoints.ui.isolation.request import HASH, Request
 from entrypoints.ui.isolation.tab_names import within
+from entrypoints.ui.isolation.workflows import must_be_for_visitors
 from entrypoints.ui.limits import LAYERS
 from entrypoints.ui.wire import json_bodies, multipart
 from entrypoints.ui.wire.json_bodies import Body, steps_in, texts_in
@@ -87,6 +88,7 @@ def _server_function(request: Request, tab: Tab, fields: Body) -> tuple[Block, C
     fn = getattr(component, name, None) if isinstance(name, str) else None
     if component is None or fn is None or not getattr(fn, "_is_server_fn", False):
         raise HTTPException(404, "This app has no such function.")
+    must_be_for_visitors(fn, is_event=False)
     if "data" not in fields and not multipart.is_form(request.scope):
         raise HTTPException(400, "The field data is missing. It holds the input of the function.")
     return component, fn

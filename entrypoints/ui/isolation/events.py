@@ -19,6 +19,7 @@ from entrypoints.ui.isolation.request import (
 )
 from entrypoints.ui.isolation.resumable_stream import Listener
 from entrypoints.ui.isolation.tab_names import query_within
+from entrypoints.ui.isolation.workflows import must_be_for_visitors
 from entrypoints.ui.wire import handed_bodies, json_bodies
 from entrypoints.ui.wire.json_bodies import Body, Received
 
@@ -100,6 +101,7 @@ async def run(request: Request) -> None:
 async def _must_begin(request: Request, fn: Any) -> None:
     """Refuse an event before it begins. One without a function, which stops others, needs no time. Raises
     HTTPException, EventTimeUsedUp."""
+    must_be_for_visitors(fn.fn, is_event=True)
     if fn.fn is not None:
         await request.must_have_time_left()
     elif not fn.cancels:
