@@ -19,7 +19,7 @@ from entrypoints.ui.files import caller_names
 from entrypoints.ui.files.caller_names import names_in
 from entrypoints.ui.files.words import LONG_TEXT, Names
 from gradioapp import Page
-from tests.ui.attacks import API, FILE_META, as_file, fetches, index_of, uploads
+from tests.ui.attacks import API, FILE_META, as_file, fetches, index_of, is_problem, uploads
 from tests.ui.conftest import House, Mounts, completed
 from tests.ui.test_named_files import Elsewhere, elsewhere
 
@@ -647,6 +647,67 @@ async def test_names_are_whole_texts_and_items_of_lists(here: Path) -> None:
     )
 
     assert {Path(path).name for path in names.paths} == {"notes.txt", "notes.csv", "notes.json"}
+
+
+LISTED: Final[dict[str, Callable[[str], Any]]] = {
+    "a list": lambda path: [path],
+    "a text": lambda path: path,
+    "a member's name": lambda path: {path: 1},
+    "a member": lambda path: {"a": path},
+    "a member's name below": lambda path: {"a": {path: 1}},
+    "a list in a list": lambda path: [[path]],
+    "a list of paths in an object": lambda path: [{"path": [path]}],
+    "an object with a name": lambda path: [{"name": path}],
+}
+
+
+@pytest.mark.asvs("5.3.2")
+@pytest.mark.parametrize("shape", LISTED)
+@pytest.mark.parametrize("way", ["run", "call", "queue/join"])
+async def test_event_data_lists_no_file_of_somebody_else(
+    way: str, shape: str, mounted: Mounts, here: Path
+) -> None:
+    kept: list[Any] = []
+
+    def keep(message: gr.SelectData) -> None:
+        kept.append(message.value)
+
+    with gr.Blocks() as demo:
+        gr.Chatbot().option_select(keep, None, None, api_name="keep")
+    house = await mounted(demo)
+    ada = await house.signed_in()
+    value = {"text": "x", "files": LISTED[shape](str(here / "notes.txt"))}
+    event_data = {"index": 0, "value": value}
+    body: dict[str, Any] = {"data": [], "event_data": event_data, "session_hash": "mine"}
+    if way == "queue/join":
+        body["fn_index"] = index_of(house, "keep")
+
+    answered = await ada.http.post(
+        f"{API}/{way if way == 'queue/join' else f'{way}/keep'}", json=body
+    )
+
+    assert is_problem(answered, 400), answered.text
+    assert kept == []
+
+
+@pytest.mark.parametrize("where", ["a list", "objects"])
+async def test_event_data_lists_the_senders_own_files(where: str, mounted: Mounts) -> None:
+    with gr.Blocks() as demo:
+        chat, kept = gr.Chatbot(), gr.Textbox()
+
+        def keep(message: gr.SelectData) -> str:
+            return f"kept {message.value['text']}"
+
+        chat.option_select(keep, None, kept, api_name="keep")
+    ada = await (await mounted(demo)).signed_in()
+    path = await uploads(ada)
+    files = [path] if where == "a list" else [{**as_file(path), "orig_name": "a.txt", "size": 3}]
+    body = {"data": [], "event_data": {"index": 0, "value": {"text": "x", "files": files}}}
+
+    answered = await ada.http.post(f"{API}/run/keep", json=body)
+
+    assert answered.status_code == 200, answered.text
+    assert answered.json()["data"] == ["kept x"]
 
 
 @pytest.mark.parametrize("text", ["(/", "../", "a", "%41,", "http:"])

@@ -163,6 +163,19 @@ def test_allowed_paths_may_be_a_list_in_a_list(loads: Loads) -> None:
     assert (options["allowed_paths"], options["blocked_paths"]) == (["/a", "/b", "/c"], ["/d"])
 
 
+def test_a_workflow_does_not_show_the_whole_temporary_folder(loads: Loads) -> None:
+    file = """
+import gradio as gr
+
+demo = gr.Workflow(bind=[str.upper])
+demo.launch(allowed_paths=["shown"])
+"""
+    with pytest.warns(UserWarning, match="beta"):
+        page = loads(file)
+
+    assert launch_options.options_of(page.demo)["allowed_paths"] == ["shown"]
+
+
 def test_every_option_of_gradio_is_taken_replaced_or_without_meaning() -> None:
     groups = (
         launch_options.TAKEN,

@@ -2,6 +2,7 @@
 the others."""
 
 import inspect
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ def note_options(demo: gr.Blocks, given: Mapping[str, Any], *, of: Callable[...,
             raise ValueError(f"`{name}` must be a list of directories.")
     utils._parse_file_size(given.get("max_file_size"))  # noqa: SLF001 -- It raises what Gradio raises.
     vars(demo)[_NOTED] = {
-        name: list(_flat(value)) if name in _FOLDERS else value
+        name: _folders(demo, value) if name in _FOLDERS else value
         for name, value in given.items()
         if name in HONOURED
     }
@@ -69,6 +70,14 @@ def note_options(demo: gr.Blocks, given: Mapping[str, Any], *, of: Callable[...,
     for name in _OF_THE_APP:
         if name in given:
             setattr(demo, name, given[name])
+
+
+def _folders(demo: gr.Blocks, given: Any) -> list[Any]:
+    folders = list(_flat(given))
+    if isinstance(demo, gr.Workflow):
+        # Its launch() adds the whole temporary folder, which has files of other programs.
+        return [folder for folder in folders if folder != tempfile.gettempdir()]
+    return folders
 
 
 def _flat(folders: Any) -> Iterator[Any]:

@@ -32,6 +32,8 @@ _CONSTRUCTED_FROM_FILES: Final = ("icon", "avatar_images", "examples", "subtitle
 """Constructor arguments whose texts Gradio treats as files when it makes the component of a chat message."""
 
 
+_OF_A_FILE: Final = frozenset({*FileData.model_fields, "is_stream", "alt_text"})
+"""Members of a file object. All but its `path` say something about the file, and name none."""
 _DIGEST: Final = re.compile(r"[0-9a-fA-F]{32}")
 """A hash, which is part of the path of each file in Gradio's folder: the folder is named after the content."""
 
@@ -79,12 +81,29 @@ def named_by_any_of(blocks: Iterable[Block], values: Iterable[Any]) -> Named:
 
 def named_to_unknown(*values: Any) -> Named:
     """Collect the files that values name, if their reader is not known. Each path counts as a file, and so does each
-    text in a list `files`, as in chat messages."""
+    text below `files`, as in chat messages, where an app expects a list of paths."""
     files: set[str] = set().union(*map(paths_in, values))
     for message in objects_with("files", list(values)):
-        if isinstance(message["files"], list):
-            files.update(file for file in message["files"] if isinstance(file, str))
+        named = message["files"]
+        # An app that walks an object gets the names of its members.
+        files.update(_listed(list(named.items()) if isinstance(named, dict) else named))
     return Named(files=files, count=max(len(files), len(objects_with("path", list(values)))))
+
+
+def _listed(value: Any) -> Iterator[str]:
+    """Yield the texts in a list of files, at any depth, but not what describes a file."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _listed(part)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            if name not in _OF_A_FILE:
+                yield name
+                yield from _listed(part)
+            elif name == "path":
+                yield from _listed(part)
 
 
 def has_scheme(path: str) -> bool:

@@ -104,8 +104,10 @@ def _explored(request: Request, explorer: Any, steps: object, found: object) -> 
 
 def _named_in(component: Block, fields: Body) -> Named:
     """Collect the files that the input of a server function names."""
-    data = fields.get("data")
-    return named_by([component], [data]) if hands_json_on(component) else named_to_unknown(data)
+    sent = {name: value for name, value in fields.items() if name not in _OF_THE_CALL}
+    if hands_json_on(component):
+        return named_by([component], [sent.get("data")])
+    return named_to_unknown(sent)
 
 
 async def _note_names(
