@@ -658,6 +658,9 @@ LISTED: Final[dict[str, Callable[[str], Any]]] = {
     "a list in a list": lambda path: [[path]],
     "a list of paths in an object": lambda path: [{"path": [path]}],
     "an object with a name": lambda path: [{"name": path}],
+    "the number of an open file": lambda _: [3],
+    "a flag, which is a number": lambda _: [True],
+    "a number as a path": lambda _: [{"path": 3}],
 }
 
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 import gradio as gr
 import pytest
 
-from entrypoints.ui.isolation.workflows import NOT_FOR_VISITORS
+from entrypoints.ui.files.workflows import NOT_FOR_VISITORS
 from tests.ui.attacks import API
-from tests.ui.conftest import Browser, House, Mounts
+from tests.ui.conftest import Browser, House, Mounts, completed
 
 HARMLESS: Final = {
     *("get_write_access", "get_oauth_available", "get_oauth_scopes", "get_space_id"),
@@ -99,6 +99,58 @@ async def test_the_functions_of_the_author_run(house: House) -> None:
 
     assert json.loads(await ada.gets(name, '["hi"]')) == ["HI"]
     assert (await calls(house, ada, "list_bound_fns")).status_code == 200
+
+
+EVENTS: Final = {"_load_initial", "call_space_queued", "wrapper"}
+"""Functions of the events that Gradio 6.31's canvas has: one is refused, and the last calls the author's functions."""
+
+
+async def test_every_event_of_the_canvas_is_judged(house: House) -> None:
+    fns: list[Any] = [fn.fn for fn in house.demo.fns.values()]
+
+    assert {fn.__name__ for fn in fns if fn.__module__ == "gradio.workflow"} == EVENTS
+
+
+@pytest.mark.asvs("5.3.2")
+@pytest.mark.parametrize("way", ["run", "call", "queue/join"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        '[{{"path": "{}"}}]',
+        '[{{"p\\u0061th": "{}"}}]',
+        '[{{"image": [{{"path": "{}", "meta": {{"_type": "gradio.FileData"}}}}]}}]',
+        '[{{"files": {{"{}": 1}}}}]',
+        '[{{"path": 3}}]',
+    ],
+)
+async def test_no_function_of_the_author_gets_somebody_elses_file_in_a_text(
+    said: str, way: str, mounted: Mounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: list[Any] = []
+
+    def describe(image: Any) -> str:
+        got.append(image)
+        return "described"
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("of the author")
+    with pytest.warns(UserWarning, match="beta"):
+        demo = gr.Workflow(bind=[describe])
+    house = await mounted(demo)
+    ada = await house.signed_in()
+    text = said.format(tmp_path / "notes.txt")
+
+    if way == "queue/join":
+        output = completed(await ada.runs("predict_fn_describe", text))["output"]
+    else:
+        path = f"{API}/{way}/predict_fn_describe"
+        answer = await ada.http.post(path, json={"data": [text]})
+        output = answer.json()
+        if "event_id" in output:
+            output = (await ada.http.get(f"{path}/{output['event_id']}")).text
+
+    assert "no such file" in str(output)
+    assert got == []
 
 
 async def test_nobody_saves_the_workflow_without_the_authors_link(house: House) -> None:

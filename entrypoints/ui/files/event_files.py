@@ -21,6 +21,7 @@ from entrypoints.ui.calls.steps import Convert, Event, Output, Run, Step
 from entrypoints.ui.files import caller_names
 from entrypoints.ui.files.app_files import AppFiles
 from entrypoints.ui.files.caller_names import CallerNames, texts_sent
+from entrypoints.ui.files.chat_code import leave_out_code
 from entrypoints.ui.files.made_inputs import paths_made
 from entrypoints.ui.files.named_files import (
     TOO_MANY,
@@ -35,6 +36,7 @@ from entrypoints.ui.files.named_files import (
 from entrypoints.ui.files.reading import reading_guarded
 from entrypoints.ui.files.showing import NOT_TO_SHOW
 from entrypoints.ui.files.words import TooManyFiles
+from entrypoints.ui.files.workflows import arguments_in
 from entrypoints.ui.full_disk import half_written, is_full
 from entrypoints.ui.wire.json_bodies import files_in, paths_in, steps_in, texts_in
 
@@ -120,9 +122,12 @@ class EventFiles(Step):
         samples, folder = _current.get(), self._files.folder
         number, samples.read = samples.read, samples.read + 1
         self._must_not_explore(fn, inputs)
+        self._leave_out_code(samples, number, fn, inputs)
         sender = samples.caller(number)
         if sender is not None:
-            await self._must_be_allowed_to_name(sender, named_by(fn.inputs, inputs))
+            named = named_by(fn.inputs, inputs)
+            named.add(named_to_unknown(*arguments_in(fn.fn, inputs)))
+            await self._must_be_allowed_to_name(sender, named)
         with samples.opening_for(number), reading_guarded():
             processed = await rest(inputs)
         made = folder.places(paths_made(fn.inputs, processed))
@@ -145,6 +150,7 @@ class EventFiles(Step):
                 data = await rest(outputs)
             kinds = [block.get_block_name() for block in fn.outputs]
             if (names := caller_names.current.get()) is not None:
+                names.note_code([v for kind, v in zip(kinds, data, strict=False) if kind == _CHAT])
                 await names.note_offers(zip(kinds, data, strict=False))
         given = zip(kinds, data, strict=False)
         files = [files_in(value) for kind, value in given if kind not in _REPEATING]
@@ -201,6 +207,16 @@ class EventFiles(Step):
                 for steps in steps_in(value):
                     if not self._files.may_be_explored(block, steps):
                         raise gr.Error(NOT_TO_SHOW, print_exception=False)
+
+    def _leave_out_code(
+        self, samples: _Samples, number: int, fn: BlockFunction, inputs: list[Any]
+    ) -> None:
+        names = samples.names[number if samples.is_batch else 0] if samples.names else None
+        if names is not None:
+            sent = zip(fn.inputs, inputs, strict=False)
+            values = [value for block, value in sent if not isinstance(block, _ARE_DATA)]
+            data = getattr(samples.event.event_data, "_data", None)
+            leave_out_code([*values, data], is_of_the_app=names.is_code_of_the_app)
 
     # Outputs
 
@@ -264,6 +280,9 @@ class EventFiles(Step):
         return found
 
 
+_ARE_DATA: Final = (gr.JSON, gr.ParamViewer, gr.Dataframe)
+"""Components whose value is data for the author's function, and no chat."""
+_CHAT: Final = "chatbot"
 _NAMES: Final = "caller_names"
 """Key in the scope's `state`: the CallerNames of each function."""
 _REPEATING: Final = frozenset({"json", "browserstate", "paramviewer"})

@@ -82,7 +82,7 @@ def named_by_any_of(blocks: Iterable[Block], values: Iterable[Any]) -> Named:
 def named_to_unknown(*values: Any) -> Named:
     """Collect the files that values name, if their reader is not known. Each path counts as a file, and so does each
     text below `files`, as in chat messages, where an app expects a list of paths."""
-    files: set[str] = set().union(*map(paths_in, values))
+    files: set[str] = set().union(*map(paths_in, values), *map(_numbers_in, values))
     for message in objects_with("files", list(values)):
         named = message["files"]
         # An app that walks an object gets the names of its members.
@@ -90,10 +90,17 @@ def named_to_unknown(*values: Any) -> Named:
     return Named(files=files, count=max(len(files), len(objects_with("path", list(values)))))
 
 
+def _numbers_in(value: Any) -> set[str]:
+    """Return the numbers that are sent as a `path`. Nobody owns a file with such a name."""
+    paths = (item["path"] for item in objects_with("path", value))
+    return {str(path) for path in paths if isinstance(path, int)}
+
+
 def _listed(value: Any) -> Iterator[str]:
-    """Yield the texts in a list of files, at any depth, but not what describes a file."""
-    if isinstance(value, str):
-        yield value
+    """Yield the texts in a list of files, at any depth, but not what describes a file. Yield numbers as well: a function
+    that opens one opens the file of the process with this number."""
+    if isinstance(value, str | int):
+        yield str(value)
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _listed(part)
@@ -190,7 +197,7 @@ def _named_to(block: Block, value: Any) -> Named:
         return Named(texts=paths_in(value))
     if isinstance(block, gr.Chatbot):
         return _named_in_chat(value)
-    return Named(files=paths_in(value) | _named_in_model(block, value))
+    return Named(files=paths_in(value) | _numbers_in(value) | _named_in_model(block, value))
 
 
 def _named_in_model(block: Block, value: Any) -> set[str]:

@@ -17,11 +17,11 @@ from entrypoints.ui.files.named_files import (
     named_to_unknown,
 )
 from entrypoints.ui.files.words import TooManyFiles
+from entrypoints.ui.files.workflows import must_be_for_visitors
 from entrypoints.ui.isolation.account import Tab
 from entrypoints.ui.isolation.kept_inputs import must_fit
 from entrypoints.ui.isolation.request import HASH, Request
 from entrypoints.ui.isolation.tab_names import within
-from entrypoints.ui.isolation.workflows import must_be_for_visitors
 from entrypoints.ui.limits import LAYERS
 from entrypoints.ui.wire import json_bodies, multipart
 from entrypoints.ui.wire.json_bodies import Body, steps_in, texts_in

@@ -10,6 +10,7 @@ from starlette.types import Scope
 from entrypoints.ui.calls.events import UNLOADS
 from entrypoints.ui.delivery.streams import IS_OVER, MAY_COME_BACK, RESULT_LOST, SESSION_EXPIRED
 from entrypoints.ui.files.named_files import named_by_any_of
+from entrypoints.ui.files.workflows import must_be_for_visitors
 from entrypoints.ui.isolation.account import Tab
 from entrypoints.ui.isolation.request import (
     HASH,
@@ -19,7 +20,6 @@ from entrypoints.ui.isolation.request import (
 )
 from entrypoints.ui.isolation.resumable_stream import Listener
 from entrypoints.ui.isolation.tab_names import query_within
-from entrypoints.ui.isolation.workflows import must_be_for_visitors
 from entrypoints.ui.wire import handed_bodies, json_bodies
 from entrypoints.ui.wire.json_bodies import Body, Received
 
