@@ -110,6 +110,7 @@ REPLACED: Final = (
     dates.READING,
     gradio_files.COPYING,
     gradio_files.FLAGGING,
+    gradio_files.UPLOADING,
     gradio_files.ALLOWING,
     gradio_files.MOVING,
     gradio_files.CONSTRUCTING,

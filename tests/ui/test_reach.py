@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote
 import gradio as gr
 import PIL.Image
 import pytest
+from gradio_client.client import Endpoint  # type: ignore[import-untyped]
 
 from entrypoints.ui.files.public_addresses import is_public
 from entrypoints.ui.files.showing import NOT_AT_YOUR_WORD, NOT_TO_SHOW, OUT_OF_REACH
@@ -508,3 +509,23 @@ async def test_flagging_keeps_a_copy_of_what_the_caller_has_uploaded(
     assert last["success"], last
     [copy] = (tmp_path / "here" / "flagged").rglob("b.txt")
     assert copy.read_bytes() == b"of Ada"
+
+
+@pytest.mark.asvs("5.3.2", "13.3.2")
+@pytest.mark.parametrize(
+    ("path", "refusal"), [("a.csv", NOT_AT_YOUR_WORD), ("/proc/self/environ", NOT_TO_SHOW)]
+)
+async def test_a_client_of_another_app_sends_no_file_that_the_caller_names(
+    path: str, refusal: str, mounted: Mounts
+) -> None:
+    def sends(value: dict[str, Any]) -> None:
+        Endpoint._upload_file(None, value, 0)
+
+    with gr.Blocks() as demo:
+        gr.Button().click(sends, gr.JSON(), None, api_name="send")
+    ada = await (await mounted(demo)).signed_in()
+    marked = {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+    last = completed(await ada.runs("send", marked))
+
+    assert (last["success"], last["output"]["error"]) == (False, refusal)

@@ -17,6 +17,7 @@ from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
 
 from entrypoints.ui.calls.author_code import author_code
+from entrypoints.ui.calls.own_updates import with_own_updates
 from entrypoints.ui.calls.updates import with_converted_updates
 
 Output = dict[str, Any]
@@ -129,6 +130,7 @@ def wrap_events(demo: gr.Blocks, steps: Sequence[Step]) -> None:
     ) -> list[Any]:
         async def show(values: Any) -> list[Any]:
             own = _state_of_sample.get() or state
+            values = with_own_updates(fn, values)
             return await postprocess(fn, await with_converted_updates(demo, fn, values, own), own)
 
         for step in reversed(steps):

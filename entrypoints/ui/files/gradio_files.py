@@ -17,6 +17,7 @@ from gradio.blocks import Block
 from gradio.component_meta import ComponentMeta
 from gradio.data_classes import FileData
 from gradio.helpers import Examples
+from gradio_client.client import Endpoint  # type: ignore[import-untyped]
 
 from entrypoints.ui.files import public_addresses
 from entrypoints.ui.files.named_files import (
@@ -105,6 +106,15 @@ def _flagging(copy: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     return _copy_to_dir
 
 
+def _uploading(upload: Callable[[Any, dict[str, Any], int], Any]) -> Callable[..., Any]:
+    def _upload_file(self: Any, file: dict[str, Any], index: int) -> Any:
+        """An app of gr.load sends each object with the marker of a file to its Space, also one in plain JSON."""
+        must_be_to_show(str(file.get("path", "")), may_be_an_address=True)
+        return upload(self, file, index)
+
+    return _upload_file
+
+
 def _allowing(check: Callable[..., None]) -> Callable[..., None]:
     def _check_allowed(path: str | Path, check_in_upload_folder: bool) -> None:  # noqa: FBT001 -- Gradio's signature.
         # Gradio refuses names with a leading dot below the working directory. Usually, its own folder with the uploads
@@ -135,6 +145,7 @@ def _fetching(fetch: Callable[[str], Awaitable[Any]]) -> Callable[[str], Awaitab
 
 COPYING: Final = Replacement(owner=processing_utils, name="save_file_to_cache", by=_copying)
 FLAGGING: Final = Replacement(owner=FileData, name="_copy_to_dir", by=_flagging)
+UPLOADING: Final = Replacement(owner=Endpoint, name="_upload_file", by=_uploading)
 ALLOWING: Final = Replacement(owner=processing_utils, name="_check_allowed", by=_allowing)
 MOVING: Final = Replacement(owner=processing_utils, name="async_move_files_to_cache", by=_moving)
 PUBLIC: Final = Replacement(
