@@ -71,6 +71,16 @@ def test_the_compose_file_fits_its_schema() -> None:
     assert told.returncode == 0, told.stdout
 
 
+def test_no_pod_gets_variables_that_are_named_like_settings() -> None:
+    """Kubernetes derives variables from each Service: GRADIOAPP_PORT and others for one that is named gradioapp."""
+    pods = [
+        one["spec"]["template"]["spec"] for one in objects() if "template" in one.get("spec", {})
+    ]
+
+    assert len(pods) == 2
+    assert all(pod["enableServiceLinks"] is False for pod in pods)
+
+
 def test_the_objects_of_kubernetes_fit_their_schemas() -> None:
     found = objects()
 

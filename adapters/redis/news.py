@@ -100,6 +100,8 @@ class RedisNews(ReplicaNews):
         """Send all news in one message. Return whether nothing is left to send."""
         self._unsent.drop_older_than(self._now() - _KEPT)
         if self._unsent.is_empty:
+            # What was too old to be sent is of no use: no cache has it any more.
+            self._note(None, is_sent=True)
             return True
         prefix, message = prefix_of(client), self._unsent.message(self._name)
         sent = self._unsent

@@ -30,7 +30,10 @@ class FilesStoreSettings(BaseSettings):
     def _must_be_of_s3(cls, value: str) -> str:
         found = _STORE.fullmatch(value)
         if value and (found is None or {".", ".."} & set(found["prefix"].split("/"))):
-            raise ValueError("must be s3://bucket or s3://bucket/prefix, without a password")
+            raise ValueError(
+                "must be s3://bucket or s3://bucket/prefix, without a password; a bucket has 3 to 63 "
+                "lower-case letters, digits, dots and hyphens"
+            )
         return value
 
     @field_validator("files_store_endpoint")

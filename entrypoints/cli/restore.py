@@ -29,9 +29,11 @@ def restore(
     try:
         manifest = _restored(file, settings)
     except NotEmpty as error:
+        in_folder = error.path.is_relative_to(settings.data_dir)
+        away = settings.data_dir if in_folder else error.path
         raise Fault(
             f"There is data already: {error.path}. Stop the service, and move it away: "
-            f"mv {error.path} {error.path}.before",
+            f"mv {away} {away}.before",
             code=REFUSED,
         ) from error
     except BackupDamaged as error:

@@ -54,12 +54,12 @@ class BetweenReplicas:
     async def _hear(self, request: Request, send: Send) -> None:
         try:
             async with asyncio.timeout(_HEARS):
-                secret = (await request.body()).decode()
+                secret = await request.body()
         except TimeoutError:
             await Response(status_code=408)(request.scope, request.receive, send)
             return
         try:
-            self.told(dict(request.query_params), secret)
+            self.told(dict(request.query_params), secret.decode())
         except (KeyError, ValueError):  # Of another release.
             log.warning("cannot understand what another replica says")
         await Response(status_code=204)(request.scope, request.receive, send)

@@ -263,6 +263,9 @@ def test_what_replicas_say_is_heard_with_a_signature_only(between: Between) -> N
     # Nothing that this release knows; it is no error either.
     assert between.sends(between.signature(said), said).status_code == 204
     assert between.sends(None, said, at=between.public).status_code == 404
+    headers = between.headers(between.signature(said))
+    answer = httpx.post(f"{between.home.url}{said}", headers=headers, content=b"\xff", timeout=20)
+    assert answer.status_code == 204
 
 
 def test_a_length_beside_chunks_does_not_count(between: Between) -> None:

@@ -81,6 +81,8 @@ def test_a_folder_with_data_is_refused_and_unchanged(
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1
     assert "There is data already" in result.stderr
+    data = folder / "gradioapp-data"
+    assert result.stderr.strip().endswith(f"mv {data} {data}.before")
     assert file.read_text() == "precious"
     assert [path for path in (folder / "gradioapp-data").rglob("*") if path.is_file()] == [file]
 

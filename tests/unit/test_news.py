@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.memory.session_cache import MemorySessionCache
-from adapters.redis.news import RedisNews
+from adapters.redis.news import PAUSE, RedisNews
 from adapters.system.clock import StoppedClock
 from domain.model.caller import SignedIn
 from domain.model.session import SessionId
@@ -202,6 +202,24 @@ async def test_a_frozen_redis_delays_nobody_and_is_told_as_degraded(redis: Redis
         await until(lambda: session in there.sessions)
 
     assert took < 0.25
+
+
+async def test_redis_is_well_again_after_news_that_has_become_too_old_to_send(
+    redis: RedisServer,
+) -> None:
+    seconds = [0.0]
+    news = RedisNews(redis.url, name="here", now=lambda: seconds[0])
+    async with news.running():
+        await until(lambda: news.state() == "ok")
+        redis.freeze()
+        news.tell(sessions=[an_id()])
+        await until(lambda: news.state() == "degraded")
+        seconds[0] += 60
+        await asyncio.sleep(2 * PAUSE)
+        assert news.state() == "degraded"
+        redis.thaw()
+
+        await until(lambda: news.state() == "ok")
 
 
 @pytest.mark.parametrize("message", [b"nonsense", b"1 {}", b"\xff", b"1 []", b'9 {"from": 1}'])
