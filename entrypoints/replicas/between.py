@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.errors import SignedTokenRefused
-from entrypoints.replicas.hops import HEADER, HOP, TOLD, Hops
+from entrypoints.replicas.hops import HEADER, HOP, REFUSED, TOLD, Hops
 
 Told = Callable[[dict[str, str], str], None]
 """Takes what another replica says, and a secret."""
@@ -37,7 +37,8 @@ class BetweenReplicas:
         except SignedTokenRefused:
             # Other keys, or a clock that differs by more than ten seconds: only an operator can mend that.
             log.warning("refused a request at the address for replicas: it has no valid signature")
-            await PlainTextResponse("Not found", 404)(scope, receive, send)
+            refusal = PlainTextResponse("Not found", 404, {HEADER.decode(): REFUSED})
+            await refusal(scope, receive, send)
             return
         if scope["raw_path"] == TOLD:
             await self._hear(Request(scope, receive), send)

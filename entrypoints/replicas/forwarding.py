@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from domain.errors import ReplicaGone
 from entrypoints.replicas.homes import Peer
-from entrypoints.replicas.hops import HEADER, TOLD, Hops, target_of
+from entrypoints.replicas.hops import HEADER, REFUSED, TOLD, Hops, target_of
 from entrypoints.replicas.shares import share_of_files
 
 _CONNECTING: Final = 1.0
@@ -108,6 +108,12 @@ class Forwarding:
             )
             raise ReplicaGone from error
         try:
+            if response.headers.get(HEADER.decode()) == REFUSED:
+                log.warning(
+                    "a replica refuses what this one sends on: do both have the same SECRET_KEY and time?",
+                    replica=str(request.url.netloc),
+                )
+                raise ReplicaGone
             await send(
                 {
                     "type": "http.response.start",

@@ -18,6 +18,8 @@ from domain.model.signed_token import Claims, Purpose
 
 HEADER: Final = b"x-gradioapp-hop"
 """The name of the header with the signature. It counts only on the listener for replicas; see BetweenReplicas."""
+REFUSED: Final = "refused"
+"""The value of the header in the response to a request whose signature does not hold."""
 HOP: Final = "hop"
 """Key in the ASGI scope's `state`: the Hop by which a request came, absent for a request of a client."""
 LASTS: Final = timedelta(seconds=10)
