@@ -35,24 +35,24 @@ _ONLY_MAIN: Final = "signal only works in main thread of the main interpreter"
 _WAKEUP_ONLY_MAIN: Final = "set_wakeup_fd only works in main thread of the main interpreter"
 
 
-def _handle_signal(number: int, handler: Any) -> Any:
+def _handle_signal(signalnum: int, handler: Any) -> Any:
     """Python sets handlers only in the main thread, and an author's file runs in another one. The service has handlers
     of its own for some signals. Raises ValueError in an event."""
     if is_author_code():
         raise ValueError(_ONLY_MAIN)
     launches = of_this_thread()
     if launches is None or current_thread() is main_thread():
-        return _HANDLE(number, handler)
-    if number in HANDLED_SIGNALS or not launches.has_main_thread:
-        return _left_out(launches, number)
+        return _HANDLE(signalnum, handler)
+    if signalnum in HANDLED_SIGNALS or not launches.has_main_thread:
+        return _left_out(launches, signalnum)
     try:
         before = in_main_thread(
-            lambda: _HANDLE(number, launches.guarded(handler) if callable(handler) else handler)
+            lambda: _HANDLE(signalnum, launches.guarded(handler) if callable(handler) else handler)
         )
     except TimeoutError:
-        return _left_out(launches, number)
+        return _left_out(launches, signalnum)
     if before is not None:  # It was set from C otherwise.
-        launches.held.callback(_restore, number, before)
+        launches.held.callback(_restore, signalnum, before)
     return before
 
 
@@ -67,29 +67,29 @@ def _restore(number: int, before: Any) -> None:
 
 
 def _handle_signal_in_loop(
-    loop: asyncio.SelectorEventLoop, number: int, callback: Any, *args: Any
+    loop: asyncio.SelectorEventLoop, sig: int, callback: Any, *args: Any
 ) -> None:
     """Raises RuntimeError in an event, as asyncio does outside of the main thread."""
     if is_author_code():
         raise RuntimeError(_WAKEUP_ONLY_MAIN)
     launches = of_this_thread()
     if launches is None or current_thread() is main_thread():
-        _HANDLE_IN_LOOP(loop, number, callback, *args)
+        _HANDLE_IN_LOOP(loop, sig, callback, *args)
     else:
-        _handle_signal(number, lambda *_: loop.call_soon_threadsafe(callback, *args))
-        launches.signals_of_loop.add(number)
+        _handle_signal(sig, lambda *_: loop.call_soon_threadsafe(callback, *args))
+        launches.signals_of_loop.add(sig)
 
 
-def _remove_in_loop(loop: asyncio.SelectorEventLoop, number: int) -> bool:
+def _remove_in_loop(loop: asyncio.SelectorEventLoop, sig: int) -> bool:
     """Raises RuntimeError in an event."""
     if is_author_code():
         raise RuntimeError(_WAKEUP_ONLY_MAIN)
     launches = of_this_thread()
-    if launches is None or number not in launches.signals_of_loop:
-        return _REMOVE_IN_LOOP(loop, number)
-    is_interrupt = number == signal.SIGINT
-    _handle_signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
-    launches.signals_of_loop.remove(number)
+    if launches is None or sig not in launches.signals_of_loop:
+        return _REMOVE_IN_LOOP(loop, sig)
+    is_interrupt = sig == signal.SIGINT
+    _handle_signal(sig, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
+    launches.signals_of_loop.remove(sig)
     return True
 
 

@@ -76,15 +76,26 @@ def _constructing(construct: Callable[..., Any]) -> Callable[..., Any]:
     return __call__
 
 
-def _subtitling(read: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _subtitling_video(read: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def _format_subtitles(self: gr.Video, subtitle: Any) -> Any:
+        _must_be_subtitles(subtitle)
+        return read(self, subtitle)
+
+    return _format_subtitles
+
+
+def _subtitling_audio(read: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def _process_subtitle_file(self: gr.Audio, subtitle_file: Any) -> Any:
+        _must_be_subtitles(subtitle_file)
+        return read(self, subtitle_file)
+
+    return _process_subtitle_file
+
+
+def _must_be_subtitles(named: Any) -> None:
     """Gradio takes the text out of a file with subtitles, and does not ask whether the app may show that file."""
-
-    def checked(self: Any, subtitles: Any) -> Any:
-        if isinstance(subtitles, str | Path):
-            must_be_in_reach_or_written(str(subtitles))
-        return read(self, subtitles)
-
-    return checked
+    if isinstance(named, str | Path):
+        must_be_in_reach_or_written(str(named))
 
 
 def _copying(save: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
@@ -97,20 +108,22 @@ def _copying(save: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
 
 
 def _flagging(copy: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    def _copy_to_dir(self: FileData, folder: str) -> Any:
+    def _copy_to_dir(self: FileData, dir: str) -> Any:  # noqa: A002 -- Gradio's signature.
         """Flagging copies every object with a path in a value, and does not ask whether the app may show the file."""
         must_be_to_show(self.path, may_be_an_address=False)
         must_be_in_reach(self.path)
-        return copy(self, folder)
+        return copy(self, dir)
 
     return _copy_to_dir
 
 
 def _uploading(upload: Callable[[Any, dict[str, Any], int], Any]) -> Callable[..., Any]:
-    def _upload_file(self: Any, file: dict[str, Any], index: int) -> Any:
+    def _upload_file(
+        self: Any, f: dict[str, Any], data_index: int
+    ) -> Any:  # Gradio calls it by these names.
         """An app of gr.load sends each object with the marker of a file to its Space, also one in plain JSON."""
-        must_be_to_show(str(file.get("path", "")), may_be_an_address=True)
-        return upload(self, file, index)
+        must_be_to_show(str(f.get("path", "")), may_be_an_address=True)
+        return upload(self, f, data_index)
 
     return _upload_file
 
@@ -155,8 +168,10 @@ FETCHING: Final = Replacement(owner=processing_utils, name="async_ssrf_protected
 """All of Gradio's downloads call this function, also those of synchronous code, in a copy of the context."""
 CONSTRUCTING: Final = Replacement(owner=ComponentMeta, name="__call__", by=_constructing)
 EXAMPLES: Final = Replacement(owner=Examples, name="__init__", by=_constructing)
-VIDEO_SUBTITLES: Final = Replacement(owner=gr.Video, name="_format_subtitles", by=_subtitling)
-AUDIO_SUBTITLES: Final = Replacement(owner=gr.Audio, name="_process_subtitle_file", by=_subtitling)
+VIDEO_SUBTITLES: Final = Replacement(owner=gr.Video, name="_format_subtitles", by=_subtitling_video)
+AUDIO_SUBTITLES: Final = Replacement(
+    owner=gr.Audio, name="_process_subtitle_file", by=_subtitling_audio
+)
 TABLES: Final = Replacement(owner=gr.Dataframe, name="postprocess", by=_showing)
 LABELS: Final = Replacement(owner=gr.Label, name="postprocess", by=_showing)
 SOUNDS: Final = Replacement(owner=gr.Audio, name="postprocess", by=_showing)

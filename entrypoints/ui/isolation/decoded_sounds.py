@@ -119,12 +119,12 @@ def _decoding_piece(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _encoding_piece(original: Callable[..., Any]) -> Callable[..., Any]:
-    def _encode_chunk(self: gr.Audio, *args: Any) -> Any:
+    def _encode_chunk(self: gr.Audio, *args: Any, **kwargs: Any) -> Any:
         sounds = _of_caller()
         if sounds is None:
-            return original(self, *args)
+            return original(self, *args, **kwargs)
         with _in_turn(sounds):  # The piece is in memory until the encoder has taken it.
-            return original(self, *args)
+            return original(self, *args, **kwargs)
 
     return _encode_chunk
 
