@@ -57,6 +57,8 @@ SESSIONS: Final = 10
 PICTURES: Final = 10
 SIDE: Final = 7000
 """Pixels: the picture takes 147 MB as an array, but some kilobytes as a file."""
+NAMES: Final = 150_000
+SENDERS: Final = 5
 UPLOADS: Final = 15
 UPLOAD: Final = 30 * MB
 QUOTA: Final = 300
@@ -136,6 +138,18 @@ def many_keys(abuser: Abuser) -> None:
     value = b"{" + b",".join(b'"%08d":0' % number for number in range(count)) + b"}"
     while not abuser.stop.is_set():
         abuser.joins(0, "take", "keys", value)
+
+
+def names(abuser: Abuser) -> None:
+    """Send names that no input has, in bodies that are small enough to be parsed and then refused."""
+    body = b"{" + b",".join(b'"%08d":0' % number for number in range(NAMES)) + b"}"
+
+    def send(session: int) -> None:
+        while not abuser.stop.is_set():
+            abuser.posts(session, f"{API}/call/v2/{EVENTS[0]}", body)
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        list(pool.map(send, range(SENDERS)))
 
 
 def tabs(abuser: Abuser) -> None:
@@ -241,6 +255,7 @@ class Kind:
 KINDS: Final = {
     "nested": Kind(what="nested 10 MB bodies", act=nested),
     "keys": Kind(what="10 MB bodies of many keys", act=many_keys),
+    "names": Kind(what=f"{NAMES:,} names, {SENDERS} at once", act=names),
     "tabs": Kind(what=f"{TABS} tabs with large inputs", act=tabs),
     "pictures": Kind(what=f"a PNG bomb {PICTURES} times", act=pictures),
     "unfinished": Kind(what=f"{UNFINISHED} unfinished bodies", act=unfinished),

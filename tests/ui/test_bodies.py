@@ -4,6 +4,7 @@ value arrives unchanged, on every way to send an event."""
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from random import Random
 from typing import Any, Final, cast
@@ -21,6 +22,7 @@ from entrypoints.ui.limits import CHOSEN, COLUMNS, DEEPEST, LONGEST_DATE, MODEL_
 from entrypoints.ui.mounting import REPLACED
 from entrypoints.ui.wire import json_bodies, value_walks
 from entrypoints.ui.wire.json_scan import SLICE
+from entrypoints.ui.wire.large_bodies import LargeBodies
 from tests.ui.attacks import API, FILE_META, index_of, is_problem, joins, opened
 from tests.ui.conftest import Browser, House, Mounts, completed
 
@@ -137,7 +139,7 @@ async def test_an_excessive_stream_is_refused_before_it_has_arrived_in_full() ->
         return {"type": "http.request", "body": b"[]," * 10_000, "more_body": True}
 
     with pytest.raises(Exception, match="413"):
-        await json_bodies.received(receive)
+        await json_bodies.received(receive, LargeBodies())
 
     assert sent == NODES // 20_000 + 1
 
@@ -166,14 +168,53 @@ async def test_waiting_input_is_handled_between_the_steps_of_a_large_body(
         there.send(b"x")
         asyncio.get_running_loop().add_reader(here, arrive)
         try:
-            await json_bodies.received(receive)
+            await json_bodies.received(receive, LargeBodies())
         finally:
             asyncio.get_running_loop().remove_reader(here)
 
     assert arrivals >= turns
 
 
-@pytest.mark.parametrize("read", [json_bodies.received, json_bodies.whole])
+async def test_the_large_bodies_of_one_account_leave_half_of_the_time_to_others() -> None:
+    large, begun, ended = LargeBodies(), [], []
+
+    async def works() -> None:
+        async with large.step(at=SLICE):
+            begun.append(time.monotonic())
+            time.sleep(0.02)  # noqa: ASYNC251 -- A parser holds the event loop, too.
+            ended.append(time.monotonic())
+
+    await asyncio.gather(*(works() for _ in range(4)))
+
+    pauses = [later - end for end, later in zip(ended, begun[1:], strict=False)]
+    assert len(pauses) == 3
+    assert min(pauses) >= 0.02
+
+
+async def test_a_small_body_does_not_wait_for_a_large_one_of_its_account() -> None:
+    large = LargeBodies()
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async with large.step(at=SLICE):
+        async with asyncio.timeout(1):
+            assert (await json_bodies.received(receive, large)).body == {}
+
+
+async def test_values_that_no_input_takes_are_refused_before_gradio_looks_at_their_names(
+    house: House, ada: Browser, got: list[Any]
+) -> None:
+    answer = await posts(ada, "call/v2/keep", '{"value": 1, "a": 2, "b": 3}')
+
+    assert is_problem(answer, 400)
+    assert answer.json()["detail"] == "This event takes 1 inputs, not 3."
+    assert got == []
+
+
+@pytest.mark.parametrize(
+    "read", [lambda receive: json_bodies.received(receive, LargeBodies()), json_bodies.whole]
+)
 async def test_a_body_is_not_parsed_when_its_client_leaves_in_the_middle(read: Any) -> None:
     messages = [
         {"type": "http.disconnect"},

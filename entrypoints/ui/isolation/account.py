@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from domain.model.session import SessionId
 from entrypoints.ui import limits
 from entrypoints.ui.isolation.resuming import ResumableStreams
+from entrypoints.ui.wire.large_bodies import LargeBodies
 
 
 class Keeper(Protocol):
@@ -78,6 +79,7 @@ class Account:
     uploads: deque[Upload] = field(default_factory=deque)
     streamed: deque[Streamed] = field(default_factory=deque)
     """Of the last hour, the oldest minute first."""
+    large: LargeBodies = field(default_factory=LargeBodies)
     pieces: OrderedDict[str, None] = field(default_factory=OrderedDict)
     """Where the latest used pieces of streams are in Gradio's folder, the oldest first."""
 

@@ -34,7 +34,7 @@ async def respond(request: Request) -> None:
         form = await multipart.read(request.scope, request.receive)
         fields, raw, size = form.fields, b"", form.size
     else:
-        read = await json_bodies.received(request.receive)
+        read = await json_bodies.received(request.receive, request.account.large)
         form, fields, raw, size = None, read.body, read.raw, read.size
     tab = request.tab(fields.get(HASH))
     component, fn = _server_function(request, tab, fields)

@@ -58,9 +58,10 @@ async def _queue(request: Request, body: Body, read: Received, *, api_name: str 
 async def call_by_names(request: Request) -> None:
     """Queue an event whose inputs are passed by name."""
     api_name = request.names["api_name"]
-    read = await json_bodies.received(request.receive)
+    read = await json_bodies.received(request.receive, request.account.large)
     body, raw = read.body, read.raw
     fn = request.by_name(request.memory.fns(None), api_name)
+    _must_be_inputs_of(fn, body)
     keep_drawings_apart(request.suffix, fn, body.values())
     if json_bodies.may_name_files(raw):
         named = named_by_any_of(fn.inputs, body.values())
@@ -77,6 +78,12 @@ async def call_by_names(request: Request) -> None:
             request.held.keep(event_id, request.memory, read.size)
             await request.account.use(tab)
     await response.send_to(request.send)
+
+
+def _must_be_inputs_of(fn: Any, body: Body) -> None:
+    """Raises HTTPException for more values than the event has inputs. Gradio would look at each one's name."""
+    if len(body) > len(fn.inputs) + 1:  # It may have an oauth_token, too.
+        raise HTTPException(400, f"This event takes {len(fn.inputs)} inputs, not {len(body)}.")
 
 
 async def run(request: Request) -> None:
@@ -159,7 +166,7 @@ async def segment(request: Request) -> None:
 
 
 async def cancel(request: Request) -> None:
-    body = (await json_bodies.received(request.receive)).body
+    body = (await json_bodies.received(request.receive, request.account.large)).body
     event_id, fn_index = body.get("event_id"), body.get("fn_index")
     if not isinstance(event_id, str) or not json_bodies.is_number(fn_index):
         raise HTTPException(400, "Cancelling needs the event_id and the fn_index of the event.")
@@ -168,7 +175,9 @@ async def cancel(request: Request) -> None:
 
 
 async def reset(request: Request) -> None:
-    event_id = (await json_bodies.received(request.receive)).body.get("event_id")
+    event_id = (await json_bodies.received(request.receive, request.account.large)).body.get(
+        "event_id"
+    )
     if not isinstance(event_id, str):
         raise HTTPException(400, "The field event_id is missing.")
     await request.forward_with_body({"event_id": event_id})

@@ -157,7 +157,7 @@ class Request:
 
     async def read_event(self) -> tuple[Body, Received]:
         """Read the body of an event. Raises HTTPException."""
-        read = await json_bodies.received(self.receive)
+        read = await json_bodies.received(self.receive, self.account.large)
         body = json_bodies.fields(read.body, json_bodies.EVENT)
         if "data" not in body:
             raise HTTPException(

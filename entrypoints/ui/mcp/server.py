@@ -75,7 +75,8 @@ class McpServer:
         version = headers.get(b"mcp-protocol-version", VERSIONS[-1].encode()).decode("latin-1")
         if version not in VERSIONS:
             raise HTTPException(400, f"The supported MCP versions are {', '.join(VERSIONS)}.")
-        message = (await json_bodies.received(receive)).body
+        account = self._isolation.accounts.account_of(scope["state"][SIGNED_IN])
+        message = (await json_bodies.received(receive, account.large)).body
         number, method, params = message.get("id"), message.get("method"), message.get("params", {})
         if message.get("jsonrpc") != "2.0" or not _is_known(method, number, params):
             error = {"code": INVALID_REQUEST, "message": "This is not a JSON-RPC 2.0 request."}

@@ -1,6 +1,5 @@
 """Read JSON bodies strictly, so that Gradio receives only values that it can handle."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -13,6 +12,7 @@ from starlette.types import Message, Receive, Scope
 
 from entrypoints.ui.limits import NODE
 from entrypoints.ui.wire.json_scan import SLICE, Scan
+from entrypoints.ui.wire.large_bodies import LargeBodies
 
 Body = dict[str, Any]
 
@@ -39,26 +39,19 @@ async def whole(receive: Receive) -> bytes:
     return bytes(body)
 
 
-async def received(receive: Receive) -> Received:
-    """Read a JSON object. Count its values before it is parsed, and never block the event loop for long. Raises
-    HTTPException at the first chunk that exceeds a limit."""
+async def received(receive: Receive, large: LargeBodies) -> Received:
+    """Read a JSON object. Count its values before it is parsed, and never block the event loop for long. `large` are
+    the large bodies of its sender. Raises HTTPException at the first chunk that exceeds a limit."""
     arrived, scan = bytearray(), Scan()
     async for chunk in _chunks(receive):
         for start in range(0, len(chunk), SLICE):
-            scan.read(chunk[start : start + SLICE])
-            if len(arrived) + start >= SLICE:
-                await yield_to_event_loop()
+            async with large.step(at=len(arrived) + start):
+                scan.read(chunk[start : start + SLICE])
         arrived += chunk
     raw = bytes(arrived)
-    body = read_json(raw)
-    if len(raw) > SLICE:
-        await yield_to_event_loop()
+    async with large.step(at=len(raw) - 1):
+        body = read_json(raw)
     return Received(raw=raw, body=body, nodes=scan.nodes)
-
-
-async def yield_to_event_loop() -> None:
-    """Let other tasks run, including those whose input has just arrived: `sleep(0)` would resume before them."""
-    await asyncio.sleep(1e-6)
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:

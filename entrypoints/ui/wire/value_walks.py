@@ -4,6 +4,7 @@ for a table of 200,000 cells.
 Our `async_traverse` lets other tasks run in between, and our `add_root_url` only looks at objects.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -11,7 +12,8 @@ from gradio import processing_utils
 from gradio_client import utils as client_utils  # type: ignore[import-untyped]
 
 from entrypoints.ui.replacement import Replacement
-from entrypoints.ui.wire.json_bodies import objects_with, yield_to_event_loop
+from entrypoints.ui.wire.json_bodies import objects_with
+from entrypoints.ui.wire.large_bodies import SHORTEST
 
 AT_ONCE: Final = 5000
 """Values visited before other tasks get their turn: about 3 ms."""
@@ -31,7 +33,7 @@ class Turns:
         self._left -= values + 1
         if self._left <= 0:
             self._left = AT_ONCE
-            await yield_to_event_loop()
+            await asyncio.sleep(SHORTEST)
 
 
 def _traversing(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
