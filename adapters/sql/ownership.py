@@ -37,6 +37,9 @@ _TABLES: Final = text(
 tables would be beside them."""
 
 
+_NEWER: Final = "a newer release of gradioapp"
+
+
 class NotOurDatabase(Exception):
     """The database belongs to another program or to a newer release, or a copy into it is not finished. The message is
     for the operator."""
@@ -64,9 +67,10 @@ async def must_be_ours(
             "Type the same gradioapp db copy again, or give the copy another database"
         )
     if says:
+        advice = "Start that release, or name" if _NEWER in says else "Name"
         raise NotOurDatabase(
             f"The database {name_of(parsed)} {says}. Nothing was changed in it. "
-            "Name another one in GRADIOAPP_DATABASE_URL"
+            f"{advice} another one in GRADIOAPP_DATABASE_URL"
         )
 
 
@@ -111,7 +115,7 @@ def _stranger_among_tables(connection: Connection, accepts: Callable[[str], bool
     tables, here = tables_of(connection)
     heads = MigrationContext.configure(connection).get_current_heads() if tables else ()
     if unknown := sorted(head for head in heads if not accepts(head)):
-        origin = "a newer release of gradioapp" if tables >= _FIRST else "another program"
+        origin = _NEWER if tables >= _FIRST else "another program"
         return f"has the Alembic revision {', '.join(unknown)}, so it belongs to {origin}"
     if heads and tables >= _FIRST:
         return _BEGUN if COPY in here else ""

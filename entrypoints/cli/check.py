@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from domain.errors import StoreUnavailable
-from entrypoints.cli import check_files_store, check_sign_in, check_traces
+from entrypoints.cli import check_files_store, check_redis, check_sign_in, check_traces
 from entrypoints.cli.findings import Finding, fault, note, ok
 from entrypoints.cli.operating import OPERATOR, must_name_a_database, release
 from entrypoints.cli.program import cause_of
@@ -31,8 +31,8 @@ def check(
         bool, typer.Option("--deploy", help="Check as if GRADIOAPP_ENVIRONMENT were prod.")
     ] = False,
 ) -> None:
-    """Check settings, apps, files and database for faults, without changing anything. A store of files gets a small object for a
-    moment."""
+    """Check settings, apps, files and database for faults, without changing anything. A store of files gets a small object, and Redis
+    a small value, for a moment."""
     has_faults = False
     before = frozenset(all_threads())
     overrides: dict[str, Any] = {"apps": tuple(app)} if app else {}
@@ -82,6 +82,7 @@ def _findings(overrides: dict[str, Any], *, deploy: bool) -> Iterator[Finding]:
     yield from _apps(settings)
     yield from _folder(settings)
     yield from check_files_store.of_files_store(settings)
+    yield from check_redis.of_redis(settings)
     if settings.environment == "test":
         yield ok("everything is in memory, so there is no database")
         return
