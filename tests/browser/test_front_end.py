@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from entrypoints.ui.delivery.front_end import entry_scripts
+from entrypoints.ui.delivery.front_end import changed_scripts
 from tests.nginx import free_port
 from tests.processes import Process
 from tests.servers import session_of
@@ -64,7 +64,7 @@ def page(folder: Path, written: str) -> Iterator[str]:
     """Serve the app with `written` as the HTML of a user. Yield the page's address."""
     port = free_port()
     page = f"http://127.0.0.1:{port}/gradio/wall/"
-    [entry] = entry_scripts()
+    [entry] = [path for path in changed_scripts() if path.startswith("/assets/index-")]
     text = written.replace("SOURCE", f"{page}gradio_api/file=outputs")
     text = text.replace("ENTRY", entry[1:]).replace("PAGE", page)
     (folder / "written.html").write_text(text)

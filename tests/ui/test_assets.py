@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from entrypoints.ui import Page
 from entrypoints.ui.delivery import assets
 from entrypoints.ui.delivery.assets import Assets
-from entrypoints.ui.delivery.front_end import FRONT_END, entry_scripts
+from entrypoints.ui.delivery.front_end import FRONT_END, changed_scripts
 from entrypoints.ui.wire.exchange import Exchange
 from tests.ui.conftest import GRADIO, Mounts
 
@@ -188,18 +188,31 @@ async def test_apps_share_gradios_files_but_not_their_themes(mounted: Mounts) ->
     assert themes[0].text != themes[1].text
 
 
-# The script with which each page begins
+# The two scripts that are changed
 
 
-def test_each_script_that_defines_gradios_element_is_changed() -> None:
-    defining = {
+@pytest.fixture(params=["/assets/index-", "/assets/HTML-"])
+def changed(request: pytest.FixtureRequest) -> str:
+    """Return the path of the script with which each page begins, and of the one of gr.HTML."""
+    [path] = [path for path in changed_scripts() if path.startswith(request.param)]
+    return path
+
+
+def scripts_with(pattern: str) -> set[str]:
+    """Return the paths of all scripts of Gradio that contain the pattern."""
+    return {
         f"/{path.relative_to(FRONT_END).as_posix()}"
         for path in FRONT_END.rglob("*.js")
-        if re.search(r"define\([`'\"]gradio-app", path.read_text(encoding="utf-8"))
+        if re.search(pattern, path.read_text(encoding="utf-8"))
     }
 
-    assert defining == entry_scripts().keys()
-    assert len(defining) == 1
+
+def test_each_script_that_defines_gradios_element_or_fills_in_templates_is_changed() -> None:
+    defining = scripts_with(r"define\([`'\"]gradio-app")
+    filling = scripts_with(r"Handlebars")
+
+    assert (len(defining), len(filling)) == (1, 1)
+    assert defining | filling == changed_scripts().keys()
 
 
 @pytest.mark.parametrize(
@@ -217,29 +230,27 @@ def test_each_script_that_defines_gradios_element_is_changed() -> None:
     "spelling", ["/assets/{}", "/assets/./{}", "/assets//{}", "/assets/x/../{}"]
 )
 async def test_the_script_is_sent_changed_and_whole_whatever_is_asked(
-    spelling: str, headers: dict[str, str], mounted: Mounts
+    changed: str, spelling: str, headers: dict[str, str], mounted: Mounts
 ) -> None:
     house = await mounted(gr.Blocks())
     ada = await house.signed_in()
-    [path] = entry_scripts()
-    name = path.rpartition("/")[2]
+    name = changed.rpartition("/")[2]
 
     url = httpx.URL(house.origin, raw_path=f"{GRADIO}{spelling.format(name)}".encode())
     answer = await ada.http.get(url, headers=headers)
 
     if answer.status_code != 404:
         assert answer.status_code == 200
-        assert answer.content.startswith(b"{const define = customElements.define;")
-        assert answer.content.endswith((FRONT_END / path[1:]).read_bytes())
+        assert answer.content == changed_scripts()[changed].bodies[b""]
+        assert answer.content != (FRONT_END / changed[1:]).read_bytes()
         assert answer.headers["cache-control"] == assets.HASHED
     assert answer.status_code == 200 or spelling != "/assets/{}"
 
 
-async def test_a_head_request_of_the_script_has_no_body(mounted: Mounts) -> None:
+async def test_a_head_request_of_the_script_has_no_body(changed: str, mounted: Mounts) -> None:
     ada = await (await mounted(gr.Blocks())).signed_in()
-    [path] = entry_scripts()
 
-    answer = await ada.http.head(f"{GRADIO}{path}")
+    answer = await ada.http.head(f"{GRADIO}{changed}")
 
     assert (answer.status_code, answer.content) == (200, b"")
     assert int(answer.headers["content-length"]) > 10_000

@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Scope, Send
 
-from entrypoints.ui.delivery.front_end import EntryScript, entry_script_at
+from entrypoints.ui.delivery.front_end import ChangedScript, changed_script_at
 from entrypoints.ui.wire.exchange import Exchange, HeldResponse, held_response
 
 HASHED: Final = "public, max-age=31536000, immutable"
@@ -35,9 +35,9 @@ class Assets:
         """Serve an asset, with a Cache-Control for successful responses."""
         path = exchange.names["path"]
         encoding = _encoding_for(exchange.scope)
-        entry = entry_script_at(path)
-        if entry is not None:
-            whole = _whole(entry, encoding or b"", exchange.scope["method"])
+        script = changed_script_at(path)
+        if script is not None:
+            whole = _whole(script, encoding or b"", exchange.scope["method"])
             await whole.send_to(_cached(exchange.send, HASHED))
             return
         if encoding is None or not _is_plain(path):
@@ -75,9 +75,9 @@ async def _encoded(gradio: ASGIApp, exchange: Exchange, encoding: bytes) -> Held
     return await held_response(gradio, {**scope, "headers": headers})
 
 
-def _whole(entry: EntryScript, encoding: bytes, method: str) -> HeldResponse:
+def _whole(script: ChangedScript, encoding: bytes, method: str) -> HeldResponse:
     """Return the whole script, also for a request for a part of it or a conditional one: Gradio's own is another one."""
-    body = entry.bodies[encoding]
+    body = script.bodies[encoding]
     headers = [
         (b"content-type", b"text/javascript; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),

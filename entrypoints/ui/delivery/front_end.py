@@ -1,7 +1,11 @@
-"""Stop Gradio's front end from running the scripts of an app that somebody's HTML names.
+"""Change two scripts of Gradio's front end, which would run what a user has written. No source of a page's policy would
+stop it.
 
 `<gradio-app src=…>` fetches the description of an app and runs the scripts in it. An app may show what a user has written
-in a gr.HTML, and the address may be a file of that user: no source of the page's policy would stop it.
+in a gr.HTML, and the address may be a file of that user.
+
+A template of a gr.HTML is filled in twice: Handlebars puts values in the place of `{{value}}`, and the result is then run
+as the text of a JavaScript template. So a `${…}` in a value would run.
 """
 
 import gzip
@@ -33,29 +37,64 @@ customElements.define = function (name, element, options) {
 """
 """Runs first in the script that defines the element: only the first one of a page is an app, and only the page's own."""
 
+_FILLED: Final = re.compile(
+    rb"(?P<compiled>[\w.$]+\.compile\(\w+\))\((?P<values>\w+)\)"
+    rb"(?=,\w+=Object\.keys\((?P=values)\),\w+=Object\.values\((?P=values)\),\w+=Function\()"
+)
+"""Where a template is filled in by Handlebars, just before its result is run."""
+_LITERAL: Final = b"""const literally = value =>
+  typeof value === "string" ? value.replace(/[\\\\`{]/g, "\\\\$&")
+  : Array.isArray(value) ? value.map(literally)
+  : value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(pair => pair.map(literally)))
+  : value;
+"""
+"""Writes a value so that it is itself again when it is run as the text of a JavaScript template. The brace is written
+differently, and not the `$`, which may be the author's: a price may be `${{price}}`."""
+
 
 @dataclass(frozen=True, slots=True)
-class EntryScript:
-    """The script with which each page begins. A body is made once for each encoding."""
+class ChangedScript:
+    """A script as it is sent. A body is made once for each encoding."""
 
     bodies: Mapping[bytes, bytes]
     """By Content-Encoding; empty for none."""
 
 
 @cache
-def entry_scripts() -> Mapping[str, EntryScript]:
-    """Return the scripts by their path, as they are sent."""
-    page = (FRONT_END / "index.html").read_text(encoding="utf-8")
-    return {path: _changed(FRONT_END / path[1:]) for path in _ENTRY.findall(page)}
+def changed_scripts() -> Mapping[str, ChangedScript]:
+    """Return the scripts by their path. Raises RuntimeError for a release of Gradio whose scripts are others."""
+    entry, entry_text = _entry()
+    filling, filling_text = _filling()
+    return {entry: _compressed(entry_text), filling: _compressed(filling_text)}
 
 
-def entry_script_at(path: str) -> EntryScript | None:
+def changed_script_at(path: str) -> ChangedScript | None:
     """Return the script at this path, however it is spelled; None for all other files."""
-    return entry_scripts().get(posixpath.normpath(path))
+    return changed_scripts().get(posixpath.normpath(path))
 
 
-def _changed(script: Path) -> EntryScript:
-    text = _BEFORE + script.read_bytes()
-    return EntryScript(
+def _entry() -> tuple[str, bytes]:
+    """Return the path and the new text of the script with which each page begins."""
+    paths = _ENTRY.findall((FRONT_END / "index.html").read_text(encoding="utf-8"))
+    if len(paths) != 1:
+        raise RuntimeError("The pages of this release of Gradio begin with another script.")
+    return paths[0], _BEFORE + (FRONT_END / paths[0][1:]).read_bytes()
+
+
+def _filling() -> tuple[str, bytes]:
+    """Return the path and the new text of the script that fills in the templates of gr.HTML."""
+    texts = {
+        script.name: script.read_bytes() for script in (FRONT_END / "assets").glob("HTML-*.js")
+    }
+    places = {name: _FILLED.findall(text) for name, text in texts.items()}
+    found = [name for name, one in places.items() if one]
+    if len(found) != 1 or len(places[found[0]]) != 1:
+        raise RuntimeError("This release of Gradio fills in the templates of gr.HTML differently.")
+    text = _FILLED.sub(rb"\g<compiled>(literally(\g<values>))", texts[found[0]])
+    return f"/assets/{found[0]}", _LITERAL + text
+
+
+def _compressed(text: bytes) -> ChangedScript:
+    return ChangedScript(
         {b"": text, b"br": brotli.compress(text, quality=9), b"gzip": gzip.compress(text, mtime=0)}
     )
