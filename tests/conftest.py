@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import tempfile
 import warnings
 from asyncio import CancelledError
@@ -29,6 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(here / folder in item.path.parents for folder in _IN_REAL_TIME):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C, and let started processes take it. A shell lets what it runs in the background ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

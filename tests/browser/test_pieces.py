@@ -89,6 +89,7 @@ def tab(served: Served, new_browser: NewBrowser) -> Iterator[Page]:
     yield tab
     # A page that is left tells so. Without that, its stream would hold the event's one place for half a minute.
     tab.goto("about:blank")
+    tab.wait_for_timeout(1000)
 
 
 def files_in(folder: Path, *, ending: str) -> int:
