@@ -188,12 +188,12 @@ async def test_apps_share_gradios_files_but_not_their_themes(mounted: Mounts) ->
     assert themes[0].text != themes[1].text
 
 
-# The two scripts that are changed
+# The scripts that are changed
 
 
-@pytest.fixture(params=["/assets/index-", "/assets/HTML-"])
+@pytest.fixture(params=["/assets/index-", "/assets/HTML-", "/assets/AltairPlot-", "/assets/embed-"])
 def changed(request: pytest.FixtureRequest) -> str:
-    """Return the path of the script with which each page begins, and of the one of gr.HTML."""
+    """Return the path of a script: that with which each page begins, that of gr.HTML, and two that draw charts."""
     [path] = [path for path in changed_scripts() if path.startswith(request.param)]
     return path
 
@@ -207,12 +207,13 @@ def scripts_with(pattern: str) -> set[str]:
     }
 
 
-def test_each_script_that_defines_gradios_element_or_fills_in_templates_is_changed() -> None:
+def test_each_script_that_runs_texts_of_users_is_changed() -> None:
     defining = scripts_with(r"define\([`'\"]gradio-app")
     filling = scripts_with(r"Handlebars")
+    drawing = scripts_with(r"expressionInterpreter")
 
-    assert (len(defining), len(filling)) == (1, 1)
-    assert defining | filling == changed_scripts().keys()
+    assert (len(defining), len(filling), len(drawing)) == (1, 1, 2)
+    assert defining | filling | drawing == changed_scripts().keys()
 
 
 @pytest.mark.parametrize(

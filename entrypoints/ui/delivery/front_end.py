@@ -1,11 +1,13 @@
-"""Change two scripts of Gradio's front end, which would run what a user has written. No source of a page's policy would
-stop it.
+"""Change scripts of Gradio's front end that would run what a user has written. No source of a page's policy would stop it.
 
 `<gradio-app src=…>` fetches the description of an app and runs the scripts in it. An app may show what a user has written
 in a gr.HTML, and the address may be a file of that user.
 
 A template of a gr.HTML is filled in twice: Handlebars puts values in the place of `{{value}}`, and the result is then run
 as the text of a JavaScript template. So a `${…}` in a value would run.
+
+Vega, which draws charts, makes functions of the expressions in them, such as the filter of a chart, and these reach all of
+JavaScript. It has an interpreter for them, too, which does not.
 """
 
 import gzip
@@ -52,6 +54,10 @@ _LITERAL: Final = b"""const literally = value =>
 differently, and not the `$`, which may be the author's: a price may be `${{price}}`."""
 
 
+_COMPILES: Final = re.compile(rb"let\{ast:(\w+)\}=\w+(?=,\w+=\w+\.parse\()")
+"""Where Vega is told whether to interpret expressions, by its caller or by the chart."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChangedScript:
     """A script as it is sent. A body is made once for each encoding."""
@@ -63,9 +69,8 @@ class ChangedScript:
 @cache
 def changed_scripts() -> Mapping[str, ChangedScript]:
     """Return the scripts by their path. Raises RuntimeError for a release of Gradio whose scripts are others."""
-    entry, entry_text = _entry()
-    filling, filling_text = _filling()
-    return {entry: _compressed(entry_text), filling: _compressed(filling_text)}
+    texts = dict([_entry(), _filling(), _drawing("AltairPlot"), _drawing("embed")])
+    return {path: _compressed(text) for path, text in texts.items()}
 
 
 def changed_script_at(path: str) -> ChangedScript | None:
@@ -83,15 +88,26 @@ def _entry() -> tuple[str, bytes]:
 
 def _filling() -> tuple[str, bytes]:
     """Return the path and the new text of the script that fills in the templates of gr.HTML."""
-    texts = {
-        script.name: script.read_bytes() for script in (FRONT_END / "assets").glob("HTML-*.js")
-    }
-    places = {name: _FILLED.findall(text) for name, text in texts.items()}
-    found = [name for name, one in places.items() if one]
-    if len(found) != 1 or len(places[found[0]]) != 1:
-        raise RuntimeError("This release of Gradio fills in the templates of gr.HTML differently.")
-    text = _FILLED.sub(rb"\g<compiled>(literally(\g<values>))", texts[found[0]])
-    return f"/assets/{found[0]}", _LITERAL + text
+    path, text = _changed_at("HTML", _FILLED, rb"\g<compiled>(literally(\g<values>))")
+    return path, _LITERAL + text
+
+
+def _drawing(name: str) -> tuple[str, bytes]:
+    """Return the path and the new text of one of the two scripts that draw charts."""
+    return _changed_at(name, _COMPILES, rb"let \1=!0")
+
+
+def _changed_at(name: str, place: re.Pattern[bytes], by: bytes) -> tuple[str, bytes]:
+    """Return the path and the new text of the script of this name. Raises RuntimeError unless it has the one place."""
+    found = [
+        (f"/assets/{script.name}", place.sub(by, text))
+        for script in (FRONT_END / "assets").glob(f"{name}-*.js")
+        for text in [script.read_bytes()]
+        if len(place.findall(text)) == 1
+    ]
+    if len(found) != 1:
+        raise RuntimeError(f"The script {name} of this release of Gradio is another one.")
+    return found[0]
 
 
 def _compressed(text: bytes) -> ChangedScript:
