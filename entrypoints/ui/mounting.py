@@ -25,7 +25,7 @@ from entrypoints.ui.apps import cached_examples, caches
 from entrypoints.ui.apps.gradio_mount import mounted_by_gradio
 from entrypoints.ui.apps.login_buttons import CLICKING, lead_to_our_pages
 from entrypoints.ui.apps.recording import keep_as_served, no_longer_served
-from entrypoints.ui.calls import updates
+from entrypoints.ui.calls import own_updates, updates
 from entrypoints.ui.calls.call import begin_serving, end_serving
 from entrypoints.ui.calls.events import AsCaller, Calls
 from entrypoints.ui.calls.kept_values import State
@@ -42,6 +42,7 @@ from entrypoints.ui.delivery.refreshing import APP_ID, refresher
 from entrypoints.ui.delivery.streams import Streams
 from entrypoints.ui.files import gradio_files, reading, showing
 from entrypoints.ui.files.app_files import AppFiles
+from entrypoints.ui.files.chat_code import FIGURES, MESSAGES, note_code
 from entrypoints.ui.files.claims import Claims
 from entrypoints.ui.files.event_files import EventFiles
 from entrypoints.ui.files.private_places import PrivatePlaces
@@ -98,7 +99,10 @@ REPLACED: Final = (
     streamed_outputs.PROBING,
     streamed_outputs.COMBINING_SOUNDS,
     streamed_outputs.COMBINING_VIDEOS,
+    own_updates.PROPERTIES,
     updates.FINISHING,
+    MESSAGES,
+    FIGURES,
     caches.FINDING,
     caches.WRAPPING,
     cached_examples.RUNNING,
@@ -368,6 +372,7 @@ def _rules(page: Page, settings: Settings) -> Rules:
 
 
 def _prepare(demo: gr.Blocks) -> None:
+    note_code([getattr(block, "value", None) for block in demo.blocks.values()])
     keep_as_served(demo)
     demo.has_launched = True  # Otherwise an input can name any file of the server.
     if demo._queue.max_size is None:  # noqa: SLF001 -- Gradio has no other way to ask.

@@ -18,6 +18,7 @@ from gradio_client import utils as client_utils  # type: ignore[import-untyped]
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from entrypoints.ui.files.chat_code import note_code
 from entrypoints.ui.limits import CHOSEN, COLUMNS, DEEPEST, LONGEST_DATE, MODEL_NODES, NODES
 from entrypoints.ui.mounting import REPLACED
 from entrypoints.ui.wire import json_bodies, value_walks
@@ -440,6 +441,7 @@ async def test_ordinary_values_of_every_size_pass(
     mounted: Mounts, component: Any, value: Any, size: int | None
 ) -> None:
     kept: list[Any] = []
+    note_code(value)  # An app takes a figure that it has drawn.
 
     def measure(value: Any) -> int | None:
         kept.append(value)

@@ -1,16 +1,21 @@
 """A message of a chat that a caller sends brings no script; those of the app itself stay."""
 
 import json
+from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 import pytest
+from gradio.components.plot import PlotData
 
 from entrypoints.ui.files.chat_code import CODE
+from tests.ui.attacks import as_file, uploads
 from tests.ui.conftest import House, Mounts
 
 HACKS: Final = "fetch('/api/v1/me').then(hack)"
 OWN: Final = "element.title = 'of the app'"
+BUILT: Final = "element.title = 'from the start'"
+FIGURE: Final = PlotData(type="altair", plot='{"title": "its own figure"}')
 
 
 def repeats() -> gr.Blocks:
@@ -18,9 +23,18 @@ def repeats() -> gr.Blocks:
         part = gr.HTML("<b>hi</b>", js_on_load=OWN, html_template="<i>${value}</i>")
         return [{"role": "assistant", "content": part}]
 
+    def reads(path: str) -> Any:
+        return json.loads(Path(path).read_text())
+
     demo = gr.Blocks()
     with demo:
-        chat = gr.Chatbot()
+        chat = gr.Chatbot([{"role": "assistant", "content": gr.HTML("hi", js_on_load=BUILT)}])
+        data, text, figure = gr.JSON(), gr.Textbox(), gr.Plot()
+        gr.Button().click(lambda history: history, data, chat, api_name="data")
+        gr.Button().click(json.loads, text, chat, api_name="parse")
+        gr.Button().click(reads, gr.File(), chat, api_name="read")
+        gr.Button().click(lambda: FIGURE, None, figure, api_name="draw")
+        gr.Button().click(lambda value: value, figure, figure, api_name="redraw")
         gr.Button().click(lambda history: history, chat, chat, api_name="repeat")
         gr.Button().click(lambda history: history, chat, chat, api_name="unread", preprocess=False)
         gr.Button().click(shows, None, chat, api_name="show")
@@ -86,13 +100,52 @@ async def test_code_in_a_chat_within_a_chat_is_left_out(house: House) -> None:
 
 
 @pytest.mark.asvs("3.2.2")
-async def test_callbacks_of_a_callers_figure_are_left_out(house: House) -> None:
+@pytest.mark.parametrize("kind", ["bokeh", "altair", "plotly", ["altair"], None])
+async def test_a_figure_of_a_caller_is_left_out_of_a_chat(kind: Any, house: House) -> None:
     ada = await house.signed_in()
-    figure = {"type": "bokeh", "plot": json.dumps({"code": "hack()"}), "chart": None}
+    figure = {"type": kind, "plot": json.dumps({"code": "hack()"}), "chart": None}
 
     last = await ada.runs("repeat", message({"component": "plot", "value": figure}))
 
     assert "hack()" not in json.dumps(last)
+
+
+@pytest.mark.asvs("3.2.2")
+@pytest.mark.parametrize("kind", ["bokeh", "altair", "plotly"])
+async def test_a_figure_of_a_caller_is_left_out_of_a_plot(kind: str, house: House) -> None:
+    ada = await house.signed_in()
+
+    last = await ada.runs("redraw", {"type": kind, "plot": '{"code": "hack()"}', "chart": None})
+
+    assert "hack()" not in json.dumps(last)
+
+
+async def test_a_figure_of_the_app_may_come_back(house: House) -> None:
+    ada, bob = await house.signed_in(), await house.signed_in("bob@example.org")
+    drawn = await ada.gets("draw")
+
+    assert "its own figure" in json.dumps(drawn)
+    assert await ada.gets("redraw", drawn) == drawn
+    assert await bob.gets("redraw", drawn) == drawn
+
+
+@pytest.mark.asvs("3.2.2")
+@pytest.mark.parametrize("api_name", ["data", "parse", "read"])
+async def test_code_in_a_chat_that_the_app_reads_from_data_of_a_user_is_left_out(
+    api_name: str, house: House
+) -> None:
+    ada = await house.signed_in()
+    chat = message({"props": {"js_on_load": HACKS}, "constructor_args": {"head": HACKS}})
+    sent: Any = chat if api_name == "data" else json.dumps(chat)
+    if api_name == "read":
+        sent = as_file(await uploads(ada, content=sent.encode(), name="chat.json"))
+
+    shown = await ada.gets(api_name, sent)
+    again = await ada.gets("repeat", chat)
+
+    for said in (shown, again):
+        assert "<b>hi</b>" in json.dumps(said)
+        assert HACKS not in json.dumps(said)
 
 
 @pytest.mark.asvs("3.2.2")
@@ -119,5 +172,13 @@ async def test_code_of_the_app_stays_when_its_message_comes_back(house: House) -
     of_bob = await bob.gets("repeat", shown)
 
     assert OWN in json.dumps(shown)
-    assert third == again == shown
-    assert OWN not in json.dumps(of_bob)
+    assert of_bob == third == again == shown
+
+
+async def test_code_with_which_an_app_is_built_stays(house: House) -> None:
+    ada = await house.signed_in()
+    [built] = [part for part in house.demo.config["components"] if part["type"] == "chatbot"]
+
+    shown = await ada.gets("repeat", built["props"]["value"])
+
+    assert BUILT in json.dumps(shown)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Final
 
 import gradio as gr
@@ -37,7 +38,21 @@ def reports() -> gr.Blocks:
         act(lambda: update(choices=["own.txt"], value="own.txt"), None, name, api_name="own")
         act(lambda: gr.Dropdown(["made.txt"]), None, name, api_name="made")
         act(lambda: (skip(), gr.skip()), None, [name, text], api_name="skips")
+        act(lambda said: said, text, free, api_name="shown")
+        act(lambda said: said, text, free, api_name="shown_in_batch", batch=True)
+        act(json.loads, text, free, api_name="raw", postprocess=False)
+        act(lambda said: json.loads(said, object_hook=as_namespace), text, name, api_name="space")
+        act(changes, name, name, api_name="by_type")
     return demo
+
+
+def as_namespace(members: dict[str, Any]) -> SimpleNamespace:
+    return SimpleNamespace(**members)
+
+
+def changes(name: gr.Dropdown) -> Any:
+    name.label = "changed"
+    return name
 
 
 def chosen(event: gr.SelectData) -> Any:
@@ -120,3 +135,26 @@ async def test_a_skipped_output_stays_as_it_is(house: House) -> None:
     output = completed(await ada.runs("skips"))["output"]
 
     assert output["data"] == [{"__type__": "update"}, {"__type__": "update"}]
+
+
+@pytest.mark.asvs("2.2.1", "5.3.2")
+@pytest.mark.parametrize("api_name", ["shown", "shown_in_batch", "raw", "space"])
+async def test_a_text_that_becomes_an_update_is_none_for_the_page(
+    api_name: str, house: House
+) -> None:
+    """gr.JSON reads the text after the function has returned it."""
+    ada = await house.signed_in()
+    forged = {**FORGED, "_is_component_update": True, "label": "forged"}
+
+    output = completed(await ada.runs(api_name, json.dumps(forged)))["output"]
+
+    assert output.get("error") or output["data"][0].get("__type__") != "update", output
+
+
+async def test_a_function_may_change_a_component_that_it_takes_by_its_type(house: House) -> None:
+    ada = await house.signed_in()
+
+    made = await ada.gets("by_type", "june.txt")
+
+    assert made["__type__"] == "update"
+    assert made["label"] == "changed"

@@ -17,7 +17,8 @@ from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
 
 from entrypoints.ui.calls.author_code import author_code
-from entrypoints.ui.calls.own_updates import with_own_updates
+from entrypoints.ui.calls.component_inputs import with_own_properties
+from entrypoints.ui.calls.own_updates import with_own_updates, without_foreign_updates
 from entrypoints.ui.calls.updates import with_converted_updates
 
 Output = dict[str, Any]
@@ -119,7 +120,8 @@ def wrap_events(demo: gr.Blocks, steps: Sequence[Step]) -> None:
         fn: BlockFunction, inputs: list[Any], state: SessionState | None, *more: Any
     ) -> list[Any]:
         async def read(values: list[Any]) -> list[Any]:
-            return await preprocess(fn, values, _state_of_sample.get() or state, *more)
+            own = _state_of_sample.get() or state
+            return await preprocess(fn, with_own_properties(fn, values, own), own, *more)
 
         for step in reversed(steps):
             read = partial(step.read, fn, rest=read)
@@ -131,7 +133,9 @@ def wrap_events(demo: gr.Blocks, steps: Sequence[Step]) -> None:
         async def show(values: Any) -> list[Any]:
             own = _state_of_sample.get() or state
             values = with_own_updates(fn, values)
-            return await postprocess(fn, await with_converted_updates(demo, fn, values, own), own)
+            values = await with_converted_updates(demo, fn, values, own)
+            shown = await postprocess(fn, values, own)
+            return shown if fn.is_validator_function else without_foreign_updates(shown)
 
         for step in reversed(steps):
             show = partial(step.show, fn, rest=show)

@@ -19,6 +19,7 @@ from gradio.components import Component, _Keywords
 from gradio.data_classes import GradioModel, GradioRootModel
 from gradio.state_holder import SessionState
 
+from entrypoints.ui.calls.own_updates import as_own
 from entrypoints.ui.replacement import Replacement
 
 NO_VALUE: Final = _Keywords.NO_VALUE
@@ -85,9 +86,9 @@ def _finishing(finish: Any) -> Any:
         postprocess: bool = True,  # noqa: FBT001, FBT002 -- As Gradio has it.
     ) -> Any:
         value = update_dict.get("value")
-        if not isinstance(value, _Converted):
-            return finish(block, update_dict, postprocess)
-        return finish(block, {**update_dict, "value": value.value}, postprocess=False)
+        if isinstance(value, _Converted):
+            update_dict, postprocess = {**update_dict, "value": value.value}, False
+        return as_own(finish(block, update_dict, postprocess))
 
     return postprocess_update_dict
 

@@ -15,7 +15,6 @@ from pydantic import RootModel
 
 from domain.model.user import UserId
 from entrypoints.ui.files.app_offers import OF_AN_UPLOAD, AppOffers, chosen_from
-from entrypoints.ui.files.chat_code import code_in, key_of
 from entrypoints.ui.files.named_files import hands_json_on
 from entrypoints.ui.files.words import (
     LONG_TEXT,
@@ -120,15 +119,6 @@ class CallerNames:
     def note_opened(self, path: str) -> None:
         """Record a file that the app has opened by itself, so that it may open it again."""
         self.offers.add(self.account, real_paths(path))
-
-    def is_code_of_the_app(self, code: str) -> bool:
-        """Return whether the app has sent this account the script or template before."""
-        return self.offers.has(self.account, key_of(code))
-
-    def note_code(self, outputs: Any) -> None:
-        """Record the scripts and templates that the app sends in messages of a chat, but those of the caller."""
-        own = (code for code in code_in(outputs) if not self.has_said(code))
-        self.offers.add(self.account, map(key_of, own))
 
     async def note_offers(self, outputs: Iterable[tuple[str, Any]]) -> None:
         """Record what the app offers in its outputs, each with the name of its component. Above the limit, skip the

@@ -17,11 +17,12 @@ from domain.model.caller import Caller, SignedIn
 from domain.model.file import mark_of
 from entrypoints.access import SIGNED_IN
 from entrypoints.ui import limits
+from entrypoints.ui.calls.own_updates import is_of_examples
 from entrypoints.ui.calls.steps import Convert, Event, Output, Run, Step
 from entrypoints.ui.files import caller_names
 from entrypoints.ui.files.app_files import AppFiles
 from entrypoints.ui.files.caller_names import CallerNames, texts_sent
-from entrypoints.ui.files.chat_code import leave_out_code
+from entrypoints.ui.files.chat_code import leave_out_code, note_code
 from entrypoints.ui.files.made_inputs import paths_made
 from entrypoints.ui.files.named_files import (
     TOO_MANY,
@@ -122,7 +123,7 @@ class EventFiles(Step):
         samples, folder = _current.get(), self._files.folder
         number, samples.read = samples.read, samples.read + 1
         self._must_not_explore(fn, inputs)
-        self._leave_out_code(samples, number, fn, inputs)
+        self._leave_out_code(samples.event, fn, inputs)
         sender = samples.caller(number)
         if sender is not None:
             named = named_by(fn.inputs, inputs)
@@ -148,9 +149,9 @@ class EventFiles(Step):
         with samples.opening_for(number):
             with reading_guarded():
                 data = await rest(outputs)
+            self._leave_out_code_shown(fn, data)
             kinds = [block.get_block_name() for block in fn.outputs]
             if (names := caller_names.current.get()) is not None:
-                names.note_code([v for kind, v in zip(kinds, data, strict=False) if kind == _CHAT])
                 await names.note_offers(zip(kinds, data, strict=False))
         given = zip(kinds, data, strict=False)
         files = [files_in(value) for kind, value in given if kind not in _REPEATING]
@@ -208,17 +209,21 @@ class EventFiles(Step):
                     if not self._files.may_be_explored(block, steps):
                         raise gr.Error(NOT_TO_SHOW, print_exception=False)
 
-    def _leave_out_code(
-        self, samples: _Samples, number: int, fn: BlockFunction, inputs: list[Any]
-    ) -> None:
-        names = samples.names[number if samples.is_batch else 0] if samples.names else None
-        if names is not None:
-            sent = zip(fn.inputs, inputs, strict=False)
-            values = [value for block, value in sent if not isinstance(block, _ARE_DATA)]
-            data = getattr(samples.event.event_data, "_data", None)
-            leave_out_code([*values, data], is_of_the_app=names.is_code_of_the_app)
+    def _leave_out_code(self, event: Event, fn: BlockFunction, inputs: list[Any]) -> None:
+        sent = zip(fn.inputs, inputs, strict=False)
+        values = [value for block, value in sent if not isinstance(block, _ARE_DATA)]
+        leave_out_code([*values, getattr(event.event_data, "_data", None)])
 
     # Outputs
+
+    def _leave_out_code_shown(self, fn: BlockFunction, data: list[Any]) -> None:
+        """A chat may be read from a file, or from JSON, that a user has sent."""
+        shown = zip(fn.outputs, data, strict=False)
+        values = [value for block, value in shown if isinstance(block, gr.Chatbot)]
+        if is_of_examples(fn):
+            note_code(values)
+        else:
+            leave_out_code(values)
 
     async def _bring_shown(self, sender: SignedIn | None, fn: BlockFunction, outputs: Any) -> None:
         """Bring the caller's files that an output names: Gradio reads them to show it."""
@@ -282,7 +287,6 @@ class EventFiles(Step):
 
 _ARE_DATA: Final = (gr.JSON, gr.ParamViewer, gr.Dataframe)
 """Components whose value is data for the author's function, and no chat."""
-_CHAT: Final = "chatbot"
 _NAMES: Final = "caller_names"
 """Key in the scope's `state`: the CallerNames of each function."""
 _REPEATING: Final = frozenset({"json", "browserstate", "paramviewer"})

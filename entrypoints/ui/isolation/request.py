@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from domain.errors import EventTimeUsedUp
 from domain.model.caller import SignedIn
 from entrypoints.access import RECOGNISE
+from entrypoints.ui.calls.component_inputs import value_in
 from entrypoints.ui.calls.events import go_on_as
 from entrypoints.ui.delivery.streams import RESUMES
 from entrypoints.ui.files.app_files import AppFiles
@@ -300,6 +301,8 @@ def keep_drawings_apart(tab: str, fn: Any, values: Iterable[Any]) -> None:
     """Add the tab's name to the ids of drawings, in place. An ImageEditor stores the drawings of all callers together,
     under ids that the clients choose."""
     if any(hasattr(block, "blob_storage") for block in fn.inputs):
-        for value in values:
-            if isinstance(value, dict) and value.get("id") is not None:
-                value["id"] = within(tab, value["id"], called="id")
+        for sent in values:
+            # A function may take its input by its type: then the value is sent with properties.
+            for value in (sent, value_in(sent)):
+                if isinstance(value, dict) and value.get("id") is not None:
+                    value["id"] = within(tab, value["id"], called="id")

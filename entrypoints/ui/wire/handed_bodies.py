@@ -9,11 +9,13 @@ from functools import cache
 from typing import Any, Final, NoReturn
 
 import gradio as gr
+from gradio.block_function import BlockFunction
 from gradio.blocks import Block
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
+from entrypoints.ui.calls.component_inputs import value_in
 from entrypoints.ui.calls.steps import Event, Output, Run, Step
 from entrypoints.ui.limits import CHOSEN, COLUMNS, MODEL_NODES
 from entrypoints.ui.replacement import Replacement
@@ -59,10 +61,26 @@ class UnwrappedInputs(Step):
     """Unwraps the inputs before the app's events run."""
 
     async def run(self, event: Event, rest: Run) -> Output:
-        for block, value in zip(event.fn.inputs, event.inputs, strict=False):
+        inputs = _without_properties(event.fn, event.inputs)
+        for block, value in zip(event.fn.inputs, inputs, strict=False):
             for one in value if isinstance(value, list | tuple) else [value]:
                 _must_be_checked_quickly(block, one)
-        return await rest(event.with_inputs(list(map(_value, event.inputs))))
+        return await rest(event.with_inputs(list(map(_value, inputs))))
+
+
+def _without_properties(fn: BlockFunction, inputs: Sequence[Any]) -> list[Any]:
+    """Return the inputs, in which those that were sent with their component's properties are the value alone."""
+    values = list(inputs)
+    for number in fn.component_prop_inputs:
+        if number < len(values):
+            one = values[number]
+            is_batch = isinstance(one, list | tuple)
+            values[number] = list(map(_without, one)) if is_batch else _without(one)
+    return values
+
+
+def _without(sent: Any) -> Any:
+    return _as_input(value_in(_value(sent)))
 
 
 def _must_be_checked_quickly(block: Block, value: Any) -> None:
