@@ -39,6 +39,7 @@ from entrypoints.ui.delivery.browser_storage import BrowserStates
 from entrypoints.ui.delivery.custom_components import CustomComponents
 from entrypoints.ui.delivery.document import Documents
 from entrypoints.ui.delivery.failures import respond_or_refuse
+from entrypoints.ui.delivery.front_end import FOLDERS
 from entrypoints.ui.delivery.headers import without_credentials
 from entrypoints.ui.delivery.streams import SESSION_EXPIRED, Streams
 from entrypoints.ui.isolation import component_server, events, transfers
@@ -81,7 +82,7 @@ def addresses_of(
         yield get(re.escape(typed), PAGE, _redirect_to(meant))
 
     yield get(
-        r"(?P<path>/(assets|static)/.+)",
+        rf"(?P<path>/({FOLDERS}|static)/.+)",
         ASSET,
         partial(h.assets.respond, h.gradio),
         shown="/assets/{path}",
@@ -183,9 +184,10 @@ class Dispatcher:
             await self._gradio(scope, receive, send)
             return
         found = self._found(scope)
-        scope = _at(f"{self._path}{found.path}", without_credentials(scope))
-        scope["state"] = {**scope["state"], FOUND: found}
+        scope = {**without_credentials(scope), "state": {**scope["state"], FOUND: found}}
         exchange = Exchange(scope=scope, receive=receive, send=send, names=found.names)
+        # The two paths differ if the HomePage's app serves an asset below the name of an unknown page.
+        exchange = exchange.at(f"{self._path}{found.path}")
         await respond_or_refuse(found.address.handler, exchange)
 
     def _found(self, scope: Scope) -> Found:
@@ -196,11 +198,3 @@ class Dispatcher:
         if found is None:
             raise HTTPException(404)
         return found  # type: ignore[no-any-return]
-
-
-def _at(path: str, scope: Scope) -> Scope:
-    """Replace the request's path with the path that matched. The two differ if the HomePage's app serves an asset below
-    the name of an unknown page."""
-    if scope["path"] == path:
-        return scope
-    return {**scope, "path": path, "raw_path": path.encode("utf-8", "surrogatepass")}

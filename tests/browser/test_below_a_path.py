@@ -57,6 +57,7 @@ def test_a_visit_stays_below_the_path_and_beside_the_other_service(
         address = file.last.get_attribute("href")
         assert page.request.get(address or "").text() == "hello"
         assert asked
+        assert [one for one in asked if "/assets/" in one] == []
         assert [one for one in asked if not one.startswith((f"{url}/", "data:", "blob:"))] == []
 
     bases = [urlsplit(url).path for url in services.values()]

@@ -80,9 +80,13 @@ def test_three_packages_from_the_index_are_drawn_as_they_are_without_the_service
             "console",
             lambda said: faults.append(said.text) if "Content Security" in said.text else None,
         )
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{url}/gradio/boxes/")
         signs_in(page, "jane@test.com", "secret")
 
         assert seen(page) == bare
         assert bare[2] == "1 box, (100, 100, 3), A"
         assert not faults
+        assert [one for one in asked if "/custom_component/" in one]
+        assert [one for one in asked if "/assets/" in one] == []

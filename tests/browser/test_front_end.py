@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from entrypoints.ui.delivery.front_end import changed_scripts
+from entrypoints.ui.delivery.front_end import assets_folder, changed_scripts
 from tests.nginx import free_port
 from tests.processes import Process
 from tests.servers import session_of
@@ -66,7 +66,9 @@ def page(folder: Path, written: str) -> Iterator[str]:
     page = f"http://127.0.0.1:{port}/gradio/wall/"
     [entry] = [path for path in changed_scripts() if path.startswith("/assets/index-")]
     text = written.replace("SOURCE", f"{page}gradio_api/file=outputs")
-    text = text.replace("ENTRY", entry[1:]).replace("PAGE", page)
+    text = text.replace("ENTRY", f"{assets_folder()}/{entry.rpartition('/')[2]}").replace(
+        "PAGE", page
+    )
     (folder / "written.html").write_text(text)
     (folder / "outputs" / "config").write_text(json.dumps(described(page)))
     command = ("entrypoints", "serve", "--port", str(port), "--sample-users", "--app", "app.py")

@@ -25,6 +25,7 @@ from structlog.testing import capture_logs
 
 from entrypoints.ui import Page
 from entrypoints.ui.apps.launch_options import note_options
+from entrypoints.ui.delivery.front_end import assets_folder
 from tests.ui.conftest import Mounts
 
 pytestmark = pytest.mark.browser
@@ -271,14 +272,14 @@ def test_the_worker_that_cuts_videos_starts(serving: Serving, new_browser: NewBr
           const root = window.gradio_config.root;
           const urls = await Promise.all(["js", "wasm"].map(async end =>
             URL.createObjectURL(await (await fetch(`${root}/static/ffmpeg/ffmpeg-core.${end}`)).blob())));
-          const started = new Worker(`${root}/assets/${worker}`, {type: "module"});
+          const started = new Worker(`${root}/${worker}`, {type: "module"});
           return new Promise(done => {
             started.onmessage = told => done(told.data.type);
             started.onerror = error => done(error.message);
             started.postMessage({id: 0, type: "LOAD", data: {coreURL: urls[0], wasmURL: urls[1]}});
           });
         }""",
-        worker,
+        f"{assets_folder()}/{worker}",
     )
 
     assert said == "LOAD"

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file  # type: ignore[import-untyped]
 
+from entrypoints.ui.delivery.front_end import assets_folder
 from tests.nginx import side_by_side, sign_in, token_of
 
 pytestmark = pytest.mark.server
@@ -73,7 +74,7 @@ def test_a_sign_in_leads_back_below_the_path(
     assert page.status_code == 200
     assert f'<form method="post" action="{base}/logout">' in page.text
     assert f"report-uri {base}/csp-reports" in page.headers["content-security-policy"]
-    assert f"{base}/gradio/shout/assets/" in page.headers["content-security-policy"]
+    assert f"{base}/gradio/shout/{assets_folder()}/" in page.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("then", ["//evil.example", "/evil.example/..//x", "/\\evil.example"])

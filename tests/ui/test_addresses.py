@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount
 
 from entrypoints.ui import Page
 from entrypoints.ui.addresses import Addresses
+from entrypoints.ui.delivery.front_end import assets_folder
 from tests.ui.conftest import GRADIO, Mounts, completed
 
 Verdict = Literal["open", "signed in", "closed"]
@@ -256,6 +257,23 @@ async def test_closed_addresses_have_the_same_body_limits_as_open_ones(
     }
 
     assert limits == {("GET", 0), ("HEAD", 0), ("POST", addresses.rules.body_limit)}
+
+
+async def test_gradios_folder_of_scripts_is_also_open_under_the_name_of_each_release(
+    addresses: Addresses,
+) -> None:
+    there = [f"/{name}/a.js" for name in ("assets", assets_folder(), "assets_00000000")]
+    not_there = (
+        "assets_",
+        "assets_0000000",
+        "assets_000000000",
+        "assets_0000000G",
+        "assets-00000000",
+    )
+
+    assert {addresses.access(m, p).who for p in there for m in ("GET", "HEAD")} == {"anyone"}
+    assert {addresses.access("POST", path).who for path in there} == {"nobody"}
+    assert {addresses.access("GET", f"/{name}/a.js").who for name in not_there} == {"nobody"}
 
 
 @pytest.mark.asvs("8.2.1", "8.3.1")

@@ -14,11 +14,16 @@ from starlette.types import Message, Receive, Scope, Send
 from entrypoints.ui import Page
 from entrypoints.ui.delivery import assets
 from entrypoints.ui.delivery.assets import Assets
-from entrypoints.ui.delivery.front_end import FRONT_END, changed_scripts
+from entrypoints.ui.delivery.front_end import (
+    FRONT_END,
+    assets_folder,
+    changed_scripts,
+)
 from entrypoints.ui.wire.exchange import Exchange
 from tests.ui.conftest import GRADIO, Mounts
 
 SCRIPT = "/assets/a.js"
+OF_ANOTHER_RELEASE = "assets_00000000"
 
 
 class Files:
@@ -32,7 +37,9 @@ class Files:
         self.asked[scope["path"]] += 1
         encoding = dict(scope["headers"]).get(b"accept-encoding", b"none").decode()
         text = f"{scope['path']} as {encoding}"
-        answer = Response(text, self.status, {"etag": '"1"', "vary": "accept-encoding"})
+        headers = {"etag": '"1"', "vary": "accept-encoding"}
+        is_known = b"if-none-match" in dict(scope["headers"])
+        answer = Response(text, 304 if is_known else self.status, headers)
         await answer(scope, receive, send)
 
 
@@ -175,7 +182,7 @@ async def test_apps_share_gradios_files_but_not_their_themes(mounted: Mounts) ->
     house = await mounted(demo, others=[Page(other, title="Other")])
     ada = await house.signed_in()
     document = (await ada.http.get(f"{GRADIO}/")).text
-    name = re.search(r'src="\./(assets/[^"]+\.js)"', document)
+    name = re.search(r'src="\./(assets\w*/[^"]+\.js)"', document)
     assert name
 
     scripts = [await ada.http.get(f"{GRADIO}{at}/{name.group(1)}") for at in ("", "/other", "")]
@@ -186,6 +193,38 @@ async def test_apps_share_gradios_files_but_not_their_themes(mounted: Mounts) ->
     assert "immutable" in scripts[1].headers["cache-control"]
     assert len({script.headers["x-request-id"] for script in scripts}) == 3
     assert themes[0].text != themes[1].text
+
+
+# The folder of the front end
+
+
+async def test_a_file_is_kept_once_for_all_folders(http: httpx.AsyncClient, files: Files) -> None:
+    for name in ("assets", assets_folder(), OF_ANOTHER_RELEASE):
+        assert (await http.get(f"/{name}/a.js")).text.startswith(SCRIPT)
+
+    assert files.asked == {SCRIPT: 1}
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"accept-encoding": "identity"}, {"if-none-match": '"1"'}], ids=repr
+)
+async def test_browsers_keep_a_file_of_the_folder_of_this_release_and_ask_again_for_all_others(
+    headers: dict[str, str], http: httpx.AsyncClient
+) -> None:
+    script = next(iter(changed_scripts())).rpartition("/")[2]
+
+    rules = {
+        (name, file): (await http.get(f"/{name}/{file}", headers=headers)).headers["cache-control"]
+        for name in (assets_folder(), "assets", OF_ANOTHER_RELEASE, "static")
+        for file in ("a.js", script)
+    }
+
+    assert rules == {
+        **dict.fromkeys([(assets_folder(), "a.js"), (assets_folder(), script)], assets.HASHED),
+        **dict.fromkeys([("assets", "a.js"), ("assets", script)], "no-cache"),
+        **dict.fromkeys([(OF_ANOTHER_RELEASE, "a.js"), (OF_ANOTHER_RELEASE, script)], "no-cache"),
+        **dict.fromkeys([("static", "a.js"), ("static", script)], assets.UNHASHED),
+    }
 
 
 # The scripts that are changed
@@ -227,25 +266,24 @@ def test_each_script_that_runs_texts_of_users_is_changed() -> None:
         {"if-none-match": '"1"'},
     ],
 )
-@pytest.mark.parametrize(
-    "spelling", ["/assets/{}", "/assets/./{}", "/assets//{}", "/assets/x/../{}"]
-)
+@pytest.mark.parametrize("spelling", ["/{}/{}", "/{}/./{}", "/{}//{}", "/{}/x/../{}"])
+@pytest.mark.parametrize("named", ["assets", assets_folder(), OF_ANOTHER_RELEASE])
 async def test_the_script_is_sent_changed_and_whole_whatever_is_asked(
-    changed: str, spelling: str, headers: dict[str, str], mounted: Mounts
+    changed: str, named: str, spelling: str, headers: dict[str, str], mounted: Mounts
 ) -> None:
     house = await mounted(gr.Blocks())
     ada = await house.signed_in()
     name = changed.rpartition("/")[2]
 
-    url = httpx.URL(house.origin, raw_path=f"{GRADIO}{spelling.format(name)}".encode())
+    url = httpx.URL(house.origin, raw_path=f"{GRADIO}{spelling.format(named, name)}".encode())
     answer = await ada.http.get(url, headers=headers)
 
     if answer.status_code != 404:
         assert answer.status_code == 200
         assert answer.content == changed_scripts()[changed].bodies[b""]
         assert answer.content != (FRONT_END / changed[1:]).read_bytes()
-        assert answer.headers["cache-control"] == assets.HASHED
-    assert answer.status_code == 200 or spelling != "/assets/{}"
+        assert ("immutable" in answer.headers["cache-control"]) == (named == assets_folder())
+    assert answer.status_code == 200 or spelling != "/{}/{}"
 
 
 async def test_a_head_request_of_the_script_has_no_body(changed: str, mounted: Mounts) -> None:

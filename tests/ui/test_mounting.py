@@ -16,6 +16,7 @@ from application.settings import load
 from entrypoints.app import create_app
 from entrypoints.ui import Page, PageRefused
 from entrypoints.ui.calls.call import is_served
+from entrypoints.ui.delivery.front_end import assets_folder
 from entrypoints.ui.refusals import slug
 from gradioapp import requires
 from tests.ui.conftest import GRADIO, Mounts
@@ -126,6 +127,7 @@ async def test_two_pages_with_one_address_are_refused(mounted: Mounts) -> None:
     [
         *("Upper", "with space", "a/b", "../up", "a%2fb", "-dash", "käse", "a\n", "gradio_api"),
         *("assets", "static", "config", "login", "logout", "theme.css", "monitoring", "svelte"),
+        "assets_00000000",
     ],
 )
 async def test_a_path_that_is_invalid_or_taken_is_refused(path: str) -> None:
@@ -195,8 +197,8 @@ async def test_every_inline_script_carries_the_nonce_of_the_policy(mounted: Moun
     policy = page.headers.get_list("content-security-policy")
     nonces = re.findall(r"'nonce-([\w-]{43,})'", policy[0])
     assert len(policy) == len(nonces) == 1
-    folders = ("assets", "static", "gradio_api/custom_component")
-    own = " ".join(f"http://localhost{GRADIO}/{folder}/" for folder in folders)
+    folders = (assets_folder(), "static", "gradio_api/custom_component")
+    own = " ".join(f"http://localhost{GRADIO}/{name}/" for name in folders)
     assert f"script-src {own} 'nonce-" in policy[0]
     assert "'unsafe-inline'" not in policy[0].split("script-src")[1].split(";")[0]
     within = [script for script in scripts(page.text) if " src=" not in script]
@@ -296,7 +298,7 @@ async def test_responses_with_personal_data_are_never_stored_by_the_browser(
 async def test_an_asset_with_a_hash_in_its_name_is_immutable(mounted: Mounts) -> None:
     ada = await (await mounted(an_app())).signed_in()
     page = (await ada.http.get(f"{GRADIO}/")).text
-    names = re.findall(r'(?:src|href)="\./(assets/[^"]+)"', page)
+    names = re.findall(r'(?:src|href)="\./(assets\w*/[^"]+)"', page)
 
     answers = [await ada.http.get(f"{GRADIO}/{name}") for name in names]
 
@@ -309,7 +311,7 @@ async def test_an_asset_with_a_hash_in_its_name_is_immutable(mounted: Mounts) ->
 async def test_a_missing_asset_is_not_immutable(mounted: Mounts) -> None:
     ada = await (await mounted(an_app())).signed_in()
 
-    answer = await ada.http.get(f"{GRADIO}/assets/nothing-00000000.js")
+    answer = await ada.http.get(f"{GRADIO}/{assets_folder()}/nothing-00000000.js")
 
     assert answer.status_code == 404
     assert "immutable" not in answer.headers["cache-control"]

@@ -21,9 +21,12 @@ from entrypoints.ui.delivery.csp import (
     own_sources,
     policy_of,
 )
+from entrypoints.ui.delivery.front_end import assets_folder
 from gradioapp import visible_to
 from tests.ui.conftest import GRADIO, Mounts
 
+FOLDERS_OF_SCRIPTS: Final = (assets_folder(), "static", "gradio_api/custom_component")
+"""Not `assets`: a browser may still have the unchanged scripts of another release there."""
 HOSTILE: Final = "<b>bold</b><script>alert(1)</script>"
 INLINE: Final = "window.started = 'ä' < 'z';\nconsole.log(1)"
 
@@ -155,20 +158,19 @@ async def test_child_src_and_default_src_also_apply_to_frames() -> None:
 async def test_a_policy_names_the_folders_of_scripts_instead_of_self(
     subtests: pytest.Subtests,
 ) -> None:
-    for origin, assets in [
-        ("https://app.example.org", "https://app.example.org/gradio/a/assets/"),
-        ("http://localhost:8080", "http://localhost:8080/gradio/a/assets/"),
-        ("http://127.0.0.1:1", "http://127.0.0.1:1/gradio/a/assets/"),
+    for origin, mount in [
+        ("https://app.example.org", "https://app.example.org/gradio/a/"),
+        ("http://localhost:8080", "http://localhost:8080/gradio/a/"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1/gradio/a/"),
     ]:
         with subtests.test(origin=origin):
             before, after = policy_of(blocks(), {}, reporting={}).below("/gradio/a").at(origin)
             policy = directives(before + b"x" + after)
 
-            components = assets.replace("assets", "gradio_api/custom_component")
-            own = [assets, assets.replace("assets", "static"), components]
+            own = [f"{mount}{name}/" for name in FOLDERS_OF_SCRIPTS]
             assert policy["script-src"] == [*own, "'nonce-x'"]
             assert policy["worker-src"] == [*own, "blob:"]
-            assert policy["frame-src"] == [assets.replace("assets", "gradio_api")]
+            assert policy["frame-src"] == [f"{mount}gradio_api/"]
 
 
 async def test_an_origin_that_a_policy_cannot_name_is_written_as_self(
@@ -265,10 +267,7 @@ async def test_a_page_sends_its_policy_and_the_address_for_reports(mounted: Moun
     assert policy.endswith("; report-uri /csp-reports")
     assert "reporting-endpoints" not in narrow.headers
     policy = widened.headers["content-security-policy"]
-    own = " ".join(
-        f"http://localhost{GRADIO}/wide/{folder}/"
-        for folder in ("assets", "static", "gradio_api/custom_component")
-    )
+    own = " ".join(f"http://localhost{GRADIO}/wide/{name}/" for name in FOLDERS_OF_SCRIPTS)
     assert re.search(rf"script-src {own} 'nonce-[\w-]{{43,}}' 'unsafe-eval';", policy)
     assert "img-src 'self' data: blob: https://images.example.com;" in policy
 

@@ -20,6 +20,7 @@ page can have the third."""
 MORE: Final = (
     *("", "/", "/second", "/second/", "/third", "/admin/x", "/gradio_api/mcp/", "/gradio_api/mcp"),
     *("/assets/../config", "/assets/nothing.js", "/static/nothing", "/assets/", "/static"),
+    *("/assets_00000000/nothing.js", "/assets_0/nothing.js", "/assets_00000000/"),
     *("/gradio_api/app_id/x", "/config.json", "/theme.css?v=1", "/assets/theme.css"),
 )
 COOKIES: Final = (
@@ -56,7 +57,7 @@ def _app(*, with_route: bool = False) -> gr.Blocks:
 
 
 def _asset(document: str) -> str:
-    found = re.search(r'src="\./(assets/[^"]+\.js)"', document)
+    found = re.search(r'src="\./(assets\w*/[^"]+\.js)"', document)
     assert found
     return f"/{found.group(1)}"
 

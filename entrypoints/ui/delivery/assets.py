@@ -5,13 +5,17 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Scope, Send
 
-from entrypoints.ui.delivery.front_end import ChangedScript, changed_script_at
+from entrypoints.ui.delivery.front_end import ChangedScript, assets_folder, changed_script_at
 from entrypoints.ui.wire.exchange import Exchange, HeldResponse, held_response
 
 HASHED: Final = "public, max-age=31536000, immutable"
-"""Cache-Control of Gradio's assets, whose names contain a hash of their content."""
+"""Cache-Control of Gradio's assets below our folder. The names of the files contain a hash of Gradio's content, and the name of
+the folder one of our changes."""
 HASHED_AND_OWN: Final = "private, max-age=31536000, immutable"
 UNHASHED: Final = "public, max-age=3600"
+REVALIDATED: Final = "no-cache"
+"""Cache-Control of the same assets below Gradio's folder and below the folder of another release: the next release may send
+other scripts there."""
 
 LARGEST: Final = 32 * 1024 * 1024
 """Bytes of all cached files; several times the size of Gradio's files, compressed."""
@@ -32,16 +36,24 @@ class Assets:
         self._size = 0
 
     async def respond(self, gradio: ASGIApp, exchange: Exchange) -> None:
-        """Serve an asset, with a Cache-Control for successful responses."""
-        path = exchange.names["path"]
+        """Serve an asset, with a Cache-Control for successful responses.
+
+        A page that was open during an upgrade loads more scripts later, from the folder of its release. While replicas
+        are upgraded, a page of one release also asks replicas of the other. So the folders of all releases exist, and have the
+        files of this one: the page goes on working, unless Gradio itself has changed. Nobody may keep these files, because
+        the release with that folder may have other ones.
+        """
+        asked = exchange.names["path"]
+        path, rule = _of_gradio(asked)
+        exchange = exchange.at(exchange.scope["path"].removesuffix(asked) + path)
         encoding = _encoding_for(exchange.scope)
         script = changed_script_at(path)
         if script is not None:
             whole = _whole(script, encoding or b"", exchange.scope["method"])
-            await whole.send_to(_cached(exchange.send, HASHED))
+            await whole.send_to(_cached(exchange.send, rule))
             return
         if encoding is None or not _is_plain(path):
-            await exchange.sending(_cached(exchange.send, _cache_control(path))).passed_to(gradio)
+            await exchange.sending(_cached(exchange.send, rule)).passed_to(gradio)
             return
         key = path, encoding
         held = self._kept.get(key)
@@ -49,7 +61,7 @@ class Assets:
             held = await _encoded(gradio, exchange, encoding)
             if held.status == 200:
                 self._keep(key, held)
-        await held.send_to(_cached(exchange.send, _cache_control(path)))
+        await held.send_to(_cached(exchange.send, rule))
 
     def _keep(self, key: tuple[str, bytes], held: HeldResponse) -> None:
         if key not in self._kept and self._size + len(held.body) <= LARGEST:
@@ -91,8 +103,12 @@ def _whole(script: ChangedScript, encoding: bytes, method: str) -> HeldResponse:
     return held
 
 
-def _cache_control(path: str) -> str:
-    return HASHED if path.startswith("/assets/") else UNHASHED
+def _of_gradio(path: str) -> tuple[str, str]:
+    """Return the path at which Gradio has the file, so that a file is kept once for all folders, and the Cache-Control."""
+    named, _, rest = path[1:].partition("/")
+    if named == "static":
+        return path, UNHASHED
+    return f"/assets/{rest}", HASHED if named == assets_folder() else REVALIDATED
 
 
 def _cached(send: Send, value: str) -> Send:

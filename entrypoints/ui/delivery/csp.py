@@ -17,6 +17,8 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components.native_plot import NativePlot
 
+from entrypoints.ui.delivery.front_end import assets_folder
+
 Sources = tuple[str, ...]
 Widening = Mapping[str, str | Sequence[str]]
 
@@ -126,9 +128,9 @@ class PagePolicy:
 
 @lru_cache(maxsize=1024)
 def _around_nonce(text: str, path: str, origin: str) -> tuple[bytes, bytes]:
-    text = text.replace(
-        OWN_SCRIPTS, own_sources(origin, path, "assets", "static", "gradio_api/custom_component")
-    )
+    # Not "assets": a browser may still have the unchanged scripts at the addresses below Gradio's own folder.
+    scripts = own_sources(origin, path, assets_folder(), "static", "gradio_api/custom_component")
+    text = text.replace(OWN_SCRIPTS, scripts)
     text = text.replace(OWN_FILES, own_sources(origin, path, "gradio_api"))
     before, _, after = text.partition("{}")
     return before.encode("ascii"), after.encode("ascii")

@@ -19,6 +19,7 @@ from entrypoints.ui.delivery.api_description import ApiDescription
 from entrypoints.ui.delivery.bar import bar
 from entrypoints.ui.delivery.browser_storage import BrowserStates
 from entrypoints.ui.delivery.csp import PagePolicy
+from entrypoints.ui.delivery.front_end import assets_folder
 from entrypoints.ui.wire.exchange import Exchange, held_response, origin_of
 
 _DATA: Final = b">window.gradio_"
@@ -30,6 +31,9 @@ _SCRIPTS: Final = ("ending.js", "activity.js", "streams.js", "session.js")
 _LARGE: Final = 1024 * 1024
 """Bytes of a page above which a thread adds to it."""
 
+_GRADIOS: Final = b'="./assets/'
+"""The beginning of the addresses of Gradio's script and style sheet. Gradio writes each quotation mark in the app's own texts as
+\\" or &#34;."""
 _ITS_OWN: Final = b' type="module" crossorigin src="./assets/'
 """The attributes of the script that loads Gradio's front end."""
 
@@ -92,7 +96,8 @@ class Documents:
         page = _with(self._storage(user), page, within=b"<head").replace(b"<script", with_nonce)
         # The CSP allows this service's files without a nonce, and browsers reuse a compiled script only with an equal
         # nonce.
-        return page.replace(with_nonce + _ITS_OWN, b"<script" + _ITS_OWN)
+        page = page.replace(with_nonce + _ITS_OWN, b"<script" + _ITS_OWN)
+        return page.replace(_GRADIOS, b'="./%b/' % assets_folder().encode())
 
     def _bar(self, signed_in: SignedIn) -> bytes:
         return bar(

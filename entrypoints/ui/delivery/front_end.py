@@ -8,6 +8,9 @@ as the text of a JavaScript template. So a `${…}` in a value would run.
 
 Vega, which draws charts, makes functions of the expressions in them, such as the filter of a chart, and these reach all of
 JavaScript. It has an interpreter for them, too, which does not.
+
+Browsers keep the files of the front end for a year and do not ask again, and a changed script has the name that Gradio gave
+to the original. So pages load the whole front end from a folder whose name changes with our changes.
 """
 
 import gzip
@@ -16,6 +19,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +28,13 @@ import gradio as gr
 
 FRONT_END: Final = Path(gr.__file__).parent / "templates" / "frontend"
 _ENTRY: Final = re.compile(r'<script type="module" crossorigin src="\.(/assets/[\w.-]+\.js)">')
+FOLDERS: Final = "assets(?:_[0-9a-f]{8})?"
+"""A pattern for Gradio's folder of scripts, and for the same folder under our name, of any release. No page's address can
+have an underscore."""
+_STYLES: Final = re.compile(rb"(?<==`\./)assets(?=/index-[\w-]+\.css`)")
+_SAME_FOLDER: Final = rb'${import.meta.url.split("/").at(-2)}'
+"""The folder from which the script was loaded. The front end compares this address of its style sheet with the one in the
+page, and would otherwise load it again."""
 _BEFORE: Final = b"""{const define = customElements.define;
 customElements.define = function (name, element, options) {
   const own = name === "gradio-app" ? class extends element {
@@ -73,6 +84,15 @@ def changed_scripts() -> Mapping[str, ChangedScript]:
     return {path: _compressed(text) for path, text in texts.items()}
 
 
+@cache
+def assets_folder() -> str:
+    """Return the name of the folder from which pages load the front end. It is the same on all replicas of a release."""
+    whole = sha256(gr.__version__.encode())
+    for path, script in sorted(changed_scripts().items()):
+        whole.update(path.encode() + sha256(script.bodies[b""]).digest())
+    return f"assets_{whole.hexdigest()[:8]}"
+
+
 def changed_script_at(path: str) -> ChangedScript | None:
     """Return the script at this path, however it is spelled; None for all other files."""
     return changed_scripts().get(posixpath.normpath(path))
@@ -83,7 +103,10 @@ def _entry() -> tuple[str, bytes]:
     paths = _ENTRY.findall((FRONT_END / "index.html").read_text(encoding="utf-8"))
     if len(paths) != 1:
         raise RuntimeError("The pages of this release of Gradio begin with another script.")
-    return paths[0], _BEFORE + (FRONT_END / paths[0][1:]).read_bytes()
+    text, found = _STYLES.subn(_SAME_FOLDER, (FRONT_END / paths[0][1:]).read_bytes())
+    if found != 1:
+        raise RuntimeError("This release of Gradio loads the style sheet of its pages differently.")
+    return paths[0], _BEFORE + text
 
 
 def _filling() -> tuple[str, bytes]:

@@ -29,6 +29,13 @@ class Exchange:
     def sending(self, send: Send) -> Self:
         return replace(self, send=send)
 
+    def at(self, path: str) -> Self:
+        """Replace the request's path."""
+        if self.scope["path"] == path:
+            return self
+        raw = path.encode("utf-8", "surrogatepass")
+        return replace(self, scope={**self.scope, "path": path, "raw_path": raw})
+
     def uncompressed(self) -> Self:
         """Ask for a response whose body can be read."""
         headers = [pair for pair in self.scope["headers"] if pair[0] != b"accept-encoding"]
