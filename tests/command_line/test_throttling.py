@@ -1,6 +1,7 @@
 """Two real services on one database count wrong passwords together, and let owners into their own browsers."""
 
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -77,17 +78,18 @@ def test_of_a_hundred_wrong_passwords_at_two_services_exactly_the_burst_is_check
     make(gradioapp, BOB)
     processes = [start("entrypoints", "--port", "0", **settings) for _ in range(2)]
     services = [process.hears(SERVING)[1] for process in processes]
+    burst, refill = PER_ACCOUNT_AND_ADDRESS
     with browser() as adas, browser() as bobs, browser() as stranger:
         before = [signs_in(adas, services[0], ADA), signs_in(bobs, services[1], BOB)]
-
-        answers = {email: guesses(services, email, 100) for email in (ADA, BOB)}
-
+        for email in (ADA, BOB):
+            begun = time.monotonic()
+            answers = guesses(services, email, 100)
+            unknown = [signs_in(stranger, service, email) for service in services]
+            # On a slow machine, the time allows one more attempt, and then another one.
+            more = int((time.monotonic() - begun) / refill.total_seconds())
+            assert set(answers) == {401, 429}
+            assert burst <= answers[401] <= burst + more
+            assert unknown.count(429) >= 2 - more
         known = [signs_in(adas, services[1], ADA), signs_in(bobs, services[0], BOB)]
-        unknown = [signs_in(stranger, service, ADA) for service in services]
 
-    burst, _ = PER_ACCOUNT_AND_ADDRESS
-    assert before == [303, 303]
-    assert answers[ADA] == {401: burst, 429: 100 - burst}
-    assert answers[BOB] == {401: burst, 429: 100 - burst}
-    assert known == [303, 303]
-    assert unknown == [429, 429]
+    assert before == known == [303, 303]
