@@ -70,6 +70,8 @@ class Access:
     """True if the body is written to a file while it arrives, so that it is never in memory as a whole."""
     is_for_programs: bool = False
     """True if only programs use the address. A 401 then has `WWW-Authenticate: Bearer` (RFC 6750)."""
+    takes_forms: bool = False
+    """True if the address takes what an HTML form sends. Each form has a token, which forms in texts of users have not."""
     opens_sessions: bool = False
     """True for an open address that begins or finishes a sign-in. Pages of other sites may not embed it, for example as an
     image."""

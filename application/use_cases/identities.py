@@ -200,8 +200,8 @@ class SignInByIdentity:
         is_foreign: bool = False,
     ) -> Opened:
         """Open a session for the person whom the provider has recognised, and end `replacing`, the browser's previous
-        session. `tokens` are the provider's, kept encrypted with the session. A sign-in that `is_foreign` confirms the session
-        only if the provider says when the person proved who they are. `password` proves an admin's account at its
+        session. `tokens` are the provider's, kept encrypted with the session. A sign-in that `is_foreign`, or over a live session,
+        confirms the session only if the provider says when the person proved who they are. `password` proves an admin's account at its
         first sign-in; `device_token` is the signed token of a browser that has signed in with a password before, and whose
         wrong passwords count apart from those of strangers. Raises ProviderNotFound, IdentityRefused, IdentityTaken,
         LinkNeedsPassword, and with a password SignInRefused, SignInThrottled, HashingBusy."""
@@ -249,7 +249,8 @@ class SignInByIdentity:
                 device,
                 origin=self.identities.origin_of(profile),
                 is_confirmed=proven is not None
-                or _is_proof(provider, profile, is_foreign=is_foreign),
+                # A link or a text of another user may have sent whoever is signed in.
+                or _is_proof(provider, profile, is_foreign=is_foreign or replacing is not None),
                 authenticated_at=None if proven is not None else profile.authenticated_at,
                 replacing=replacing,
             )

@@ -303,7 +303,7 @@ class _Mounting:
                 # The HomePage itself is mounted first.
                 opened=self.last_used.note if ui.pages else None,
                 sign_out_token=self.sign_out_token,
-                policy=policy.below(ui.base.outside(path)),
+                policy=policy.below(ui.base.outside(path), sign_out=ui.base.outside("/logout")),
                 headers=[endpoint] if settings.is_https else [],
                 new_nonce=self.new_nonce,
             ),

@@ -11,8 +11,8 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 API: Final = "/api/v1"
 CONFIRMATION: Final = f"{API}/me/confirmation"
 
-_FORM: Final = Access(who="anyone", body_limit=64 * KB)
-_SIGN_IN: Final = Access(who="anyone", opens_sessions=True, body_limit=64 * KB)
+_FORM: Final = Access(who="anyone", takes_forms=True, body_limit=64 * KB)
+_SIGN_IN: Final = Access(who="anyone", takes_forms=True, opens_sessions=True, body_limit=64 * KB)
 _ASSET: Final = Access(who="anyone", asks_store=False, is_activity=False, body_limit=0)
 _SIGNED_IN: Final = Access(who="signed in", body_limit=64 * KB)
 

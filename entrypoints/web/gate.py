@@ -40,7 +40,13 @@ from entrypoints.web.headers import ResponseHeaders
 from entrypoints.web.hosts import Hosts, Origin, shown
 from entrypoints.web.limits import ArrivingBodies, Body, has_body
 from entrypoints.web.logs import RequestLog
-from entrypoints.web.origins import FRAMES, SAFE, is_embedded, must_be_from_here
+from entrypoints.web.origins import (
+    FRAMES,
+    SAFE,
+    is_embedded,
+    must_be_from_here,
+    must_be_no_form,
+)
 from entrypoints.web.pages import Pages
 from entrypoints.web.problems import EMBEDDED, FAULT, NOT_FOUND, PROBLEM_JSON, Problem, Refused
 from entrypoints.web.proxies import Proxies
@@ -213,6 +219,8 @@ class Gate:
             raise Refused(EMBEDDED)
         if signed_in is not None:
             must_have_a_role(signed_in, rule, line)
+            if method not in SAFE and not rule.takes_forms:
+                self._must_be_no_form(headers, cookies)
         state = {
             **scope.get("state", {}),
             SIGNED_IN: signed_in,
@@ -303,6 +311,14 @@ class Gate:
             has_cookie=self._cookie.is_in(cookies),
             has_requested_with=b"x-requested-with" in headers,
         )
+
+    def _must_be_no_form(self, headers: dict[bytes, str], cookies: str) -> None:
+        """Forms cannot send an access token, and programs that do may leave the type out."""
+        if b"authorization" not in headers or self._cookie.is_in(cookies):
+            must_be_no_form(
+                fetch_mode=headers.get(b"sec-fetch-mode"),
+                content_type=headers.get(b"content-type", ""),
+            )
 
     def _is_embedded(
         self, method: str, rule: Access, headers: dict[bytes, str], cookies: str

@@ -8,6 +8,10 @@ from entrypoints.web.hosts import Origin
 from entrypoints.web.problems import refusal
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+NO_FORMS: Final = "This address takes no HTML forms. Send JSON, as Content-Type: application/json."
+_OF_FORMS: Final = frozenset({"text/plain", "application/x-www-form-urlencoded"})
+"""Types that a form can send, and that no address takes that is not for forms. Browsers say that a form sends the request
+too, but not over http to another machine."""
 FRAMES: Final = frozenset({"frame", "iframe"})
 """Values of Sec-Fetch-Dest for a page in a frame."""
 
@@ -40,6 +44,13 @@ def must_be_from_here(
             "Request from another site",
             "A page of another site sent this request. Load our page again and repeat it there.",
         )
+
+
+def must_be_no_form(*, fetch_mode: str | None, content_type: str) -> None:
+    """Check a request with an unsafe method at an address that takes no HTML forms. Texts of users may contain a form,
+    which sends what they like as soon as its reader clicks. Raises Refused."""
+    if fetch_mode == "navigate" or content_type.partition(";")[0].strip().lower() in _OF_FORMS:
+        raise refusal(415, "unsupported-media-type", "Unsupported media type", NO_FORMS)
 
 
 def is_embedded(

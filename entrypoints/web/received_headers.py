@@ -70,6 +70,7 @@ _READ: Final = frozenset(
         b"accept",
         b"authorization",
         b"content-length",
+        b"content-type",
         b"cookie",
         b"host",
         b"origin",
@@ -99,16 +100,11 @@ def read_headers(raw: Headers, headers: dict[bytes, str], *, identity: bytes = b
             if name in headers:
                 text = f"{headers[name]}{'; ' if name == b'cookie' else ', '}{text}"
             headers[name] = text
+            _must_be_short(name, value)
             if name not in _NOT_PASSED_ON and name != identity:
                 passed_on.append(pair)
         elif (plain := _plain(name)) and plain != identity:
-            if plain == b"content-type" and len(value) > LONGEST_TYPE:
-                raise refusal(
-                    400,
-                    "content-type-too-long",
-                    "Bad request",
-                    f"The Content-Type has more than {LONGEST_TYPE} characters.",
-                )
+            _must_be_short(plain, value)
             passed_on.append(pair)
     if size > LARGEST:
         headers.clear()
@@ -116,6 +112,17 @@ def read_headers(raw: Headers, headers: dict[bytes, str], *, identity: bytes = b
             431, "headers-too-large", "Headers too large", "Delete the cookies of this site."
         )
     return passed_on
+
+
+def _must_be_short(name: bytes, value: bytes) -> None:
+    """Raises Refused for a Content-Type that is too long."""
+    if name == b"content-type" and len(value) > LONGEST_TYPE:
+        raise refusal(
+            400,
+            "content-type-too-long",
+            "Bad request",
+            f"The Content-Type has more than {LONGEST_TYPE} characters.",
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -75,8 +75,12 @@ def body_of(house: House, path: str) -> tuple[bytes, tuple[str, str]]:
     return json.dumps(event).encode(), JSON_TYPE
 
 
-async def posts(ada: Browser, house: House, path: str, headers: Headers) -> httpx.Response:
+async def posts(
+    ada: Browser, house: House, path: str, headers: Headers, *, content_type: str | None = None
+) -> httpx.Response:
     content, kind = body_of(house, path)
+    if content_type is not None:
+        kind = ("content-type", content_type)
     cookies = "; ".join(f"{name}={value}" for name, value in ada.http.cookies.items())
     sent = httpx.Request(
         "POST", f"{HERE}{path}", content=content, headers=[("cookie", cookies), kind, *headers]
@@ -134,6 +138,53 @@ async def test_another_site_runs_uploads_and_stops_nothing(
     assert notes.written == ["before", "forged"]
     assert (await posts(ada, house, PATHS["upload"], [("origin", HERE)])).status_code == 200
     assert kept(house, notes)[0] != before[0]
+
+
+NAVIGATES: Final = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")]
+OF_FORMS: Final[dict[str, tuple[Headers, str | None]]] = {
+    "text with fetch metadata": ([*NAVIGATES, ("origin", HERE)], "text/plain"),
+    "a form with files, with fetch metadata": (NAVIGATES, None),
+    "text": ([("origin", HERE)], "text/plain"),
+    "text with a charset": ([("origin", HERE)], "Text/Plain; charset=UTF-8"),
+    "fields": ([("origin", HERE)], "application/x-www-form-urlencoded"),
+}
+
+
+@pytest.mark.asvs("V3.5.2", "V3.2.2")
+async def test_a_form_in_a_text_of_a_user_runs_and_stops_nothing(
+    mounted: Mounts, subtests: pytest.Subtests
+) -> None:
+    notes = Notes()
+    house = await mounted(app(notes), mcp=True)
+    ada = await house.signed_in()
+    await joins(ada, house, "note", "before", tab="mine")
+    completed(await ada.told("mine"))
+    before = kept(house, notes)
+
+    for address, path in PATHS.items():
+        for name, (headers, kind) in OF_FORMS.items():
+            with subtests.test(address=address, shape=name):
+                answer = await posts(ada, house, path, headers, content_type=kind)
+
+                # A tab is closed without a body.
+                assert answer.status_code == (413 if address == "close a tab" else 415)
+                assert kept(house, notes) == before
+
+
+async def test_a_program_with_a_token_may_leave_the_type_to_its_client(mounted: Mounts) -> None:
+    notes = Notes()
+    house = await mounted(app(notes))
+    await house.signed_in()
+    program = house.program(await house.makes_token())
+
+    answer = await program.http.post(
+        PATHS["run"],
+        content=body_of(house, PATHS["run"])[0],
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    )
+
+    assert answer.status_code == 200
+    assert notes.written == ["forged"]
 
 
 async def test_another_site_gets_no_permission_for_a_request_that_asks_first(

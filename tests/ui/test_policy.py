@@ -171,6 +171,7 @@ async def test_a_policy_names_the_folders_of_scripts_instead_of_self(
             assert policy["script-src"] == [*own, "'nonce-x'"]
             assert policy["worker-src"] == [*own, "blob:"]
             assert policy["frame-src"] == [f"{mount}gradio_api/"]
+            assert policy["form-action"] == [f"{origin}/logout"]
 
 
 async def test_an_origin_that_a_policy_cannot_name_is_written_as_self(
@@ -187,7 +188,7 @@ async def test_an_origin_that_a_policy_cannot_name_is_written_as_self(
             policy = directives(before + b"x" + after)
 
             assert policy["script-src"] == ["'self'", "'nonce-x'"]
-            assert policy["frame-src"] == ["'self'"]
+            assert policy["frame-src"] == policy["form-action"] == ["'self'"]
 
 
 async def test_a_path_in_a_policy_is_percent_encoded() -> None:

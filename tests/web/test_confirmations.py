@@ -26,7 +26,7 @@ async def ada(door: Door) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def makes_token(client: httpx.AsyncClient) -> httpx.Response:
-    return await client.post(TOKENS, json={"name": "Nightly"})
+    return await client.post(TOKENS, json={"name": "Nightly"}, headers={"sec-fetch-mode": "cors"})
 
 
 @pytest.mark.asvs("V7.5.1")
@@ -399,22 +399,29 @@ async def test_another_site_cannot_send_somebody_to_confirm(
 
 
 @pytest.mark.parametrize(
-    ("site", "says", "confirms"),
+    ("site", "who", "says", "confirms"),
     [
-        ("cross-site", {}, "nothing"),
-        ("same-site", {}, "nothing"),
-        ("cross-site", {"auth_time": 0}, "the session"),
-        ("same-origin", {}, "the session"),
-        ("none", {}, "the session"),
+        ("cross-site", "nobody", {}, "nothing"),
+        ("same-site", "nobody", {}, "nothing"),
+        ("cross-site", "nobody", {"auth_time": 0}, "the session"),
+        ("same-origin", "nobody", {}, "the session"),
+        ("none", "nobody", {}, "the session"),
+        # Such as by a text of another user.
+        ("same-origin", "signed in", {}, "nothing"),
+        ("none", "signed in", {}, "nothing"),
+        ("same-origin", "signed in", {"auth_time": 0}, "the session"),
     ],
 )
-async def test_a_sign_in_that_another_site_began_confirms_only_with_the_time_of_a_proof(
+async def test_a_sign_in_that_somebody_else_may_have_begun_confirms_only_with_the_time_of_a_proof(
     house: House,
     browser: httpx.AsyncClient,
     site: str,
+    who: str,
     says: dict[str, int],
     confirms: str,
 ) -> None:
+    if who == "nobody":
+        browser.cookies.clear()
     now = int(house.door.clock.now().timestamp())
     house.liar.claims = {name: now + value for name, value in says.items()}
 

@@ -30,6 +30,9 @@ OWN_SCRIPTS: Final = "{scripts}"
 OWN_FILES: Final = "{files}"
 """Placeholders for addresses below the page's mount. A policy must name them with the request's origin."""
 
+SIGN_OUT: Final = "{sign_out}"
+"""Placeholder for the address to which the bar's one form goes. A text of a user may contain other forms."""
+
 ALWAYS: Final[Mapping[str, Sources]] = {
     "default-src": ("'none'",),
     "script-src": (OWN_SCRIPTS, NONCE),
@@ -42,7 +45,7 @@ ALWAYS: Final[Mapping[str, Sources]] = {
     "frame-src": (OWN_FILES,),
     "manifest-src": ("'self'",),
     "base-uri": ("'self'",),
-    "form-action": ("'self'",),
+    "form-action": (SIGN_OUT,),
     "frame-ancestors": ("'none'",),
     "object-src": ("'none'",),
 }
@@ -107,9 +110,10 @@ class Policy:
         kept = tuple(source for source in both if source != "'none'") or both
         return type(self)(directives={**self.directives, directive: kept})
 
-    def below(self, path: str) -> "PagePolicy":
+    def below(self, path: str, *, sign_out: str = "/logout") -> "PagePolicy":
+        """Return the policy of the mount at `path`. `sign_out` is the path of the sign-out."""
         text = "; ".join(" ".join((name, *sources)) for name, sources in self.directives.items())
-        return PagePolicy(text=text, path=path)
+        return PagePolicy(text=text, path=path, sign_out=sign_out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,19 +123,22 @@ class PagePolicy:
     text: str
     path: str
     """The mount's path."""
+    sign_out: str
 
     def at(self, origin: str) -> tuple[bytes, bytes]:
         """Return the header's value before and after the nonce, so that each request only has to insert its own.
         `origin` is this service's origin, as the gate has set it."""
-        return _around_nonce(self.text, self.path, origin)
+        return _around_nonce(self.text, self.path, self.sign_out, origin)
 
 
 @lru_cache(maxsize=1024)
-def _around_nonce(text: str, path: str, origin: str) -> tuple[bytes, bytes]:
+def _around_nonce(text: str, path: str, sign_out: str, origin: str) -> tuple[bytes, bytes]:
     # Not "assets": a browser may still have the unchanged scripts at the addresses below Gradio's own folder.
     scripts = own_sources(origin, path, assets_folder(), "static", "gradio_api/custom_component")
     text = text.replace(OWN_SCRIPTS, scripts)
     text = text.replace(OWN_FILES, own_sources(origin, path, "gradio_api"))
+    is_named = _NAMEABLE.fullmatch(origin)
+    text = text.replace(SIGN_OUT, f"{origin}{quote(sign_out)}" if is_named else SELF)
     before, _, after = text.partition("{}")
     return before.encode("ascii"), after.encode("ascii")
 
