@@ -42,7 +42,7 @@ from entrypoints.ui.delivery.refreshing import APP_ID, refresher
 from entrypoints.ui.delivery.streams import Streams
 from entrypoints.ui.files import gradio_files, reading, showing
 from entrypoints.ui.files.app_files import AppFiles
-from entrypoints.ui.files.chat_code import FIGURES, MESSAGES, note_code
+from entrypoints.ui.files.chat_code import FIGURES, MESSAGES, keep_code_of
 from entrypoints.ui.files.claims import Claims
 from entrypoints.ui.files.event_files import EventFiles
 from entrypoints.ui.files.private_places import PrivatePlaces
@@ -372,7 +372,7 @@ def _rules(page: Page, settings: Settings) -> Rules:
 
 
 def _prepare(demo: gr.Blocks) -> None:
-    note_code([getattr(block, "value", None) for block in demo.blocks.values()])
+    keep_code_of(demo.blocks.values())
     keep_as_served(demo)
     demo.has_launched = True  # Otherwise an input can name any file of the server.
     if demo._queue.max_size is None:  # noqa: SLF001 -- Gradio has no other way to ask.

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -573,6 +574,60 @@ async def test_an_own_upload_is_shown_by_its_path_even_if_another_account_upload
     assert before.status_code == 404
     assert shown["success"], shown
     assert (await fetches(ada, path)).status_code == 200
+
+
+@pytest.mark.asvs("5.3.2")
+@pytest.mark.parametrize("name", ["O'Brien.txt", "a,b.txt", "semi;colon.txt", "x<y|z.txt"])
+@pytest.mark.parametrize("form", ['{{"file": "{}"}}', '5" {{"file": "{}"}}', "show `{}` now"])
+async def test_a_quoted_name_is_named_with_all_its_signs(
+    form: str, name: str, mounted: Mounts, here: Path
+) -> None:
+    (here / name).write_text(SECRET)
+    with gr.Blocks() as demo:
+        cut: Any = lambda text: re.search('["`]([^"`]*txt)["`]', text)[1]  # type: ignore[index] # noqa: E731
+        gr.Button().click(cut, gr.Textbox(), gr.File(), api_name="show")
+    house = await mounted(demo)
+    ada = await house.signed_in()
+
+    shown = completed(await ada.runs("show", form.format(name)))
+
+    assert not shown["success"]
+
+
+@pytest.mark.asvs("5.3.2")
+async def test_a_path_in_a_sentence_is_named_up_to_each_sign_that_may_end_it(
+    mounted: Mounts, here: Path
+) -> None:
+    (here / "q(1).txt").write_text(SECRET)
+    with gr.Blocks() as demo:
+        cut: Any = lambda text: re.search(r"/\S+", text)[0]  # type: ignore[index] # noqa: E731
+        gr.Button().click(cut, gr.Textbox(), gr.File(), api_name="show")
+    house = await mounted(demo)
+    ada = await house.signed_in()
+
+    shown = completed(await ada.runs("show", f"please show {here}/q(1).txt now"))
+
+    assert not shown["success"]
+
+
+@pytest.mark.asvs("5.3.2", "13.3.2")
+@pytest.mark.parametrize("rest", ["plain", "x'y", 'x"y', "?a=<b", "x`y", "(z)", "z),"])
+@pytest.mark.parametrize(
+    "pattern", [r"https?://\S+", r"https?://[^\s)]+", r"https?://[^\s'\"<>`]+"]
+)
+async def test_an_address_in_a_sentence_is_named_however_an_app_cuts_it(
+    pattern: str, rest: str, mounted: Mounts, elsewhere: Elsewhere
+) -> None:
+    with gr.Blocks() as demo:
+        cut: Any = lambda text: re.search(pattern, text)[0]  # type: ignore[index] # noqa: E731
+        gr.Button().click(cut, gr.Textbox(), gr.Image(), api_name="show")
+    house = await mounted(demo)
+    ada = await house.signed_in()
+
+    shown = completed(await ada.runs("show", f"look at {elsewhere.address}/{rest} please"))
+
+    assert not shown["success"]
+    assert elsewhere.connections == 0
 
 
 async def test_a_sentence_that_mentions_a_file_does_not_name_it(mounted: Mounts) -> None:

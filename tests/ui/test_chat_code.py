@@ -29,11 +29,22 @@ def repeats() -> gr.Blocks:
     demo = gr.Blocks()
     with demo:
         chat = gr.Chatbot([{"role": "assistant", "content": gr.HTML("hi", js_on_load=BUILT)}])
+        read: Any = message({"props": {"js_on_load": HACKS}})
+        gr.Chatbot(read)  # As an author reads a file.
         data, text, figure = gr.JSON(), gr.Textbox(), gr.Plot()
         gr.Button().click(lambda history: history, data, chat, api_name="data")
         gr.Button().click(json.loads, text, chat, api_name="parse")
         gr.Button().click(reads, gr.File(), chat, api_name="read")
         gr.Button().click(lambda: FIGURE, None, figure, api_name="draw")
+        samples = gr.Examples([[[{"role": "user", "content": "hi"}]]], [chat], api_name="pick")
+        saves: Any = gr.Button().click
+        saves(lambda kept: gr.Dataset(samples=[[kept]]), data, samples.dataset, api_name="save")
+        drawing = gr.Button()
+
+        def draws(kept: Any) -> None:
+            gr.Chatbot(kept)
+
+        gr.render(inputs=data, triggers=[drawing.click])(draws)
         gr.Button().click(lambda value: value, figure, figure, api_name="redraw")
         gr.Button().click(lambda history: history, chat, chat, api_name="repeat")
         gr.Button().click(lambda history: history, chat, chat, api_name="unread", preprocess=False)
@@ -177,8 +188,75 @@ async def test_code_of_the_app_stays_when_its_message_comes_back(house: House) -
 
 async def test_code_with_which_an_app_is_built_stays(house: House) -> None:
     ada = await house.signed_in()
-    [built] = [part for part in house.demo.config["components"] if part["type"] == "chatbot"]
+    [built, _] = [part for part in house.demo.config["components"] if part["type"] == "chatbot"]
 
     shown = await ada.gets("repeat", built["props"]["value"])
 
     assert BUILT in json.dumps(shown)
+
+
+@pytest.mark.asvs("3.2.2")
+async def test_code_in_a_chat_with_which_an_app_is_built_is_left_out(house: House) -> None:
+    ada = await house.signed_in()
+
+    config = (await ada.http.get("/gradio/config")).text
+
+    assert HACKS not in config
+    assert BUILT in config
+    assert "<b>hi</b>" in config
+
+
+@pytest.mark.asvs("3.2.2")
+async def test_code_in_a_chat_that_an_event_renders_is_left_out(house: House) -> None:
+    ada = await house.signed_in()
+    [number] = [n for n, fn in house.demo.fns.items() if fn.renderable is not None]
+    body = {
+        "data": [message({"props": {"js_on_load": HACKS}})],
+        "fn_index": number,
+        "session_hash": "mine",
+    }
+
+    joined = await ada.http.post("/gradio/gradio_api/queue/join", json=body)
+    said = json.dumps(await ada.told("mine"))
+
+    assert joined.status_code == 200
+    assert "<b>hi</b>" in said
+    assert HACKS not in said
+
+
+@pytest.mark.asvs("3.2.2")
+@pytest.mark.parametrize("name", CODE)
+async def test_a_figure_is_no_template(name: str, house: House) -> None:
+    """It may contain a text of a user."""
+    ada = await house.signed_in()
+    figure = (await ada.gets("draw"))["plot"]
+
+    shown = await ada.gets("repeat", message({"props": {name: figure}}))
+
+    assert "its own figure" not in json.dumps(shown)
+
+
+@pytest.mark.asvs("3.2.2")
+async def test_a_template_is_code_under_its_own_name_only(house: House) -> None:
+    ada = await house.signed_in()
+    await ada.gets("show")
+
+    shown = await ada.gets("repeat", message({"props": {"js_on_load": OWN, "head": OWN}}))
+
+    assert json.dumps(shown).count(OWN) == 1
+
+
+@pytest.mark.asvs("3.2.2")
+async def test_a_sample_that_an_event_has_changed_brings_no_code(house: House) -> None:
+    ada = await house.signed_in()
+    sent = message({"props": {"js_on_load": HACKS}})
+    await ada.start("save", sent, tab="mine")
+    await ada.told("mine")
+    await ada.start("pick", 0, tab="mine")
+
+    picked = json.dumps(await ada.told("mine"))
+    again = json.dumps(await ada.gets("repeat", sent))
+
+    assert "<b>hi</b>" in picked
+    assert HACKS not in picked
+    assert HACKS not in again

@@ -35,15 +35,16 @@ class Properties(SimpleNamespace):
     """The properties of a component, as Gradio gives them to a function that takes the component by its type."""
 
 
-def is_of_examples(fn: BlockFunction) -> bool:
-    """Return whether the function only gives stored examples. Gradio reads their outputs from a file, which the app has
-    written."""
-    return getattr(fn.fn, "__module__", None) == helpers.__name__
+def has_stored_outputs(fn: BlockFunction) -> bool:
+    """Return whether the function gives the stored outputs of an example. Gradio reads them from a file, which the app has
+    written. Samples of inputs are not stored: an event may have changed them to what users have sent."""
+    module, name = (getattr(fn.fn, each, None) for each in ("__module__", "__name__"))
+    return module == helpers.__name__ and name == "load_example_output"
 
 
 def with_own_updates(fn: BlockFunction, outputs: Any) -> Any:
     """Return a function's results, in which only what the app has made is an update."""
-    if is_of_examples(fn):
+    if has_stored_outputs(fn):
         return outputs
     if isinstance(outputs, dict) and outputs and all(isinstance(key, Block) for key in outputs):
         return {block: _plain(value) for block, value in outputs.items()}

@@ -13,8 +13,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
-from gradio.components.chatbot import ComponentMessage
+from gradio.components.chatbot import ChatMessage, ComponentMessage
 from gradio.components.plot import PlotData
 
 from entrypoints.ui.replacement import Replacement
@@ -28,34 +29,64 @@ _DEFAULTS: Final = {name: inspect.signature(gr.HTML).parameters[name].default fo
 _OF_A_MESSAGE: Final = ("props", "constructor_args")
 _RUNS: Final = frozenset({"altair", "bokeh", "plotly"})
 """Kinds of figures whose description may have callbacks, expressions or HTML. JavaScript takes `["altair"]` for one, too."""
+_FIGURE: Final = "plot"
+"""The member of a figure's description that has all but its type."""
 _RUNS_NOTHING: Final = "matplotlib"
 """Such a figure is a picture."""
 
 _made: Final[OrderedDict[bytes, None]] = OrderedDict()
-"""Hashes of the code of components that apps have made in this process, the oldest first."""
+"""Hashes of the code of components that apps have made in this process, each with what it is, the oldest first. A figure
+may contain texts of users, so it is no template."""
 
 
 def note_code(value: Any) -> None:
     """Record the scripts and templates in messages of a chat as the app's own."""
     for place, name in _places_in(value):
         if isinstance(place[name], str):
-            key = _key_of(place[name])
+            key = _key_of(place, name)
             _made[key] = None
             _made.move_to_end(key)
     while len(_made) > REMEMBERED:
         _made.popitem(last=False)
 
 
+def note_components(value: Any) -> None:
+    """Record the code of the components in a chat as its author has written it."""
+    if isinstance(value, Component):
+        config = value.get_config()
+        arguments = {"constructor_args": value.constructor_args, "props": config}
+        note_code({"component": type(value).__name__.lower(), **arguments})
+    elif isinstance(value, ChatMessage):
+        note_components(value.content)
+    elif isinstance(value, dict):
+        note_components(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            note_components(one)
+
+
 def leave_out_code(values: Iterable[Any]) -> None:
     """Leave scripts and templates out of the messages in these values, if they are not the app's own."""
     for place, name in list(_places_in(list(values))):
         code = place[name]
-        if not isinstance(code, str) or _key_of(code) not in _made:
+        if not isinstance(code, str) or _key_of(place, name) not in _made:
             place[name] = _DEFAULTS.get(name)
 
 
-def _key_of(code: str) -> bytes:
-    return sha256(code.encode(errors="surrogatepass")).digest()
+def keep_code_of(blocks: Iterable[Block]) -> None:
+    """Record the code of the components with which an app was built, and leave other code out of its chats: an author may
+    build a chat from a file in which users have saved theirs."""
+    for block in blocks:
+        if isinstance(block, gr.Plot):
+            note_code(block.value)
+        elif isinstance(block, gr.Chatbot):
+            note_components(block.constructor_args.get("value"))
+            leave_out_code([block.value])
+
+
+def _key_of(place: dict[str, Any], name: str) -> bytes:
+    kind = f"{name} {place.get('type') if name == _FIGURE else ''}"
+    return sha256(f"{kind}\0{place[name]}".encode(errors="surrogatepass")).digest()
 
 
 def _places_in(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
@@ -67,21 +98,26 @@ def _places_in(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
                 for name in arguments.keys() & _DEFAULTS.keys():
                     if arguments[name] != _DEFAULTS[name]:
                         yield arguments, name
-        for figure in objects_with("plot", message):
-            if figure.get("type") != _RUNS_NOTHING and figure["plot"]:
-                yield figure, "plot"
-    for figure in objects_with("plot", value):
+        for figure in objects_with(_FIGURE, message):
+            if figure.get("type") != _RUNS_NOTHING and figure[_FIGURE]:
+                yield figure, _FIGURE
+    for figure in objects_with(_FIGURE, value):
         kind = figure.get("type")
-        if isinstance(kind, str) and kind in _RUNS and figure["plot"]:
-            yield figure, "plot"
+        if isinstance(kind, str) and kind in _RUNS and figure[_FIGURE]:
+            yield figure, _FIGURE
 
 
 def _describing(describe: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def _postprocess_content(self: gr.Chatbot, chat_message: Any) -> Any:
         described = describe(self, chat_message)
-        if isinstance(chat_message, Component) and isinstance(described, ComponentMessage):
-            note_code(described.model_dump())
-        return described
+        if not isinstance(described, ComponentMessage):
+            return described
+        message = described.model_dump()
+        if isinstance(chat_message, Component):
+            note_code(message)
+            return described
+        leave_out_code([message])
+        return ComponentMessage(**message)
 
     return _postprocess_content
 

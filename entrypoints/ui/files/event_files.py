@@ -17,7 +17,7 @@ from domain.model.caller import Caller, SignedIn
 from domain.model.file import mark_of
 from entrypoints.access import SIGNED_IN
 from entrypoints.ui import limits
-from entrypoints.ui.calls.own_updates import is_of_examples
+from entrypoints.ui.calls.own_updates import has_stored_outputs
 from entrypoints.ui.calls.steps import Convert, Event, Output, Run, Step
 from entrypoints.ui.files import caller_names
 from entrypoints.ui.files.app_files import AppFiles
@@ -217,10 +217,10 @@ class EventFiles(Step):
     # Outputs
 
     def _leave_out_code_shown(self, fn: BlockFunction, data: list[Any]) -> None:
-        """A chat may be read from a file, or from JSON, that a user has sent."""
+        """An event that does not convert its outputs may send a chat that a user has written."""
         shown = zip(fn.outputs, data, strict=False)
         values = [value for block, value in shown if isinstance(block, gr.Chatbot)]
-        if is_of_examples(fn):
+        if has_stored_outputs(fn):
             note_code(values)
         else:
             leave_out_code(values)

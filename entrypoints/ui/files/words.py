@@ -19,11 +19,12 @@ _BETWEEN: Final = r"""\"'\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029,;|<>"""
 _SEPARATOR: Final = re.compile(f"[{_BETWEEN}]")
 _ITEM: Final = re.compile(f"[^{_BETWEEN}]+")
 """An item of a list of paths that is sent as one text."""
-_IN_A_SENTENCE: Final = re.compile(
-    r"""https?:[^\s"'<>`]+|(?<![\w./~-])(?:/|~|\.{1,2}/)[^\s"'<>|,;()\[\]{}`“”„\u2018\u2019«»*]+""",
-    re.IGNORECASE,
-)
+_IN_A_SENTENCE: Final = re.compile(r"https?:\S+|(?<![\w./~-])(?:/|~|\.{1,2}/)\S+", re.IGNORECASE)
 """An address or a path within a sentence. Apps cut such words out of what a caller writes."""
+_ENDS: Final = re.compile(r"""["'<>|,;()\[\]{}`“”„\u2018\u2019«»*]""")
+"""Signs at which an app may end such a word."""
+_MOST_ENDS: Final = 8
+_QUOTES: Final = "\"'`"
 _ESCAPE: Final = re.compile(r"""\\(?:u([0-9a-fA-F]{4})|([/\\]))""")
 """A sign as JSON may write it."""
 _END: Final = ".,;:!?)]}"
@@ -83,7 +84,19 @@ def _words_of(text: str) -> Iterator[str]:
     for item in _ITEM.finditer(text):
         yield item[0].strip()
     for found in _IN_A_SENTENCE.finditer(text):
-        yield from {found[0], found[0].rstrip(_END)}
+        yield from _spellings(found[0][:_LONGEST_WORD])
+    for quote in _QUOTES:
+        for part in text.split(quote)[1:-1] if quote in text else ():
+            # Without a separator, it is an item.
+            if len(part) <= _LONGEST_WORD and _SEPARATOR.search(part):
+                yield part.strip()
+
+
+def _spellings(word: str) -> set[str]:
+    """Return the word up to its end, and up to each of the first signs at which an app may end it."""
+    cuts = [end.start() for end, _ in zip(_ENDS.finditer(word), range(_MOST_ENDS), strict=False)]
+    words = [word, *(word[:cut] for cut in cuts)]
+    return {each for one in words for each in (one, one.rstrip(_END)) if each}
 
 
 def _unescaped(escape: re.Match[str]) -> str:
