@@ -84,7 +84,7 @@ def _words_of(text: str) -> Iterator[str]:
     for item in _ITEM.finditer(text):
         yield item[0].strip()
     for found in _IN_A_SENTENCE.finditer(text):
-        yield from _spellings(found[0][:_LONGEST_WORD])
+        yield from _spellings(found[0])
     for quote in _QUOTES:
         for part in text.split(quote)[1:-1] if quote in text else ():
             # Without a separator, it is an item.
