@@ -8,8 +8,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.processes import Process
-from tests.servers import session_of
+from tests.browser.served_apps import page_for_john, serving
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +44,6 @@ demo.launch()
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("forms")
-    (folder / "app.py").write_text(APP)
     for name in ("written.md", "written.html", "said.md"):
         form = FORM.replace("ADDRESS", "/gradio/wall/gradio_api/run/note").replace("NAME", name)
         (folder / name).write_text(form)
@@ -54,21 +52,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def origin(folder: Path) -> Iterator[str]:
-    command = ("entrypoints", "serve", "--port", "0", "--sample-users", "--app", "app.py")
-    process = Process(*command, folder=folder)
-    try:
-        yield process.hears(r"http://127\.0\.0\.1:\d+").group(0)
-    finally:
-        process.end()
+    with serving(folder, APP) as origin:
+        yield origin
 
 
 @pytest.fixture
 def tab(origin: str, new_browser: NewBrowser) -> Page:
-    context = new_browser()
-    token = session_of(origin, "john@test.com")
-    context.add_cookies([{"name": "gradioapp-session", "value": token, "url": origin}])
-    tab = context.new_page()
-    tab.goto(f"{origin}/gradio/wall/")
+    tab = page_for_john(new_browser, origin, "/gradio/wall/")
     expect(tab.get_by_role("button", name="written.html")).to_be_visible()
     return tab
 
@@ -81,9 +71,9 @@ def test_a_form_of_a_user_sends_nothing(tab: Page, folder: Path, name: str) -> N
     address = tab.url
     button = tab.get_by_role("button", name=name)
 
-    if button.count():  # What Gradio shows as Markdown may have lost the form.
-        button.dispatch_event("click")
-        tab.wait_for_timeout(1500)
+    expect(button).to_be_visible()
+    button.dispatch_event("click")
+    tab.wait_for_timeout(1500)
 
     assert tab.url == address
     assert not [url for url in sent if url.endswith("/note")]

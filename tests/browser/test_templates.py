@@ -8,8 +8,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.processes import Process
-from tests.servers import session_of
+from tests.browser.served_apps import page_for_john, serving
 
 pytestmark = pytest.mark.browser
 
@@ -59,23 +58,14 @@ demo.launch()
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("templates")
-    (folder / "app.py").write_text(APP)
     (folder / "written.json").write_text(json.dumps(WRITTEN))
-    command = ("entrypoints", "serve", "--port", "0", "--sample-users", "--app", "app.py")
-    process = Process(*command, folder=folder)
-    try:
-        yield process.hears(r"http://127\.0\.0\.1:\d+").group(0)
-    finally:
-        process.end()
+    with serving(folder, APP) as origin:
+        yield origin
 
 
 @pytest.fixture
 def tab(origin: str, new_browser: NewBrowser) -> Page:
-    context = new_browser()
-    token = session_of(origin, "john@test.com")
-    context.add_cookies([{"name": "gradioapp-session", "value": token, "url": origin}])
-    tab = context.new_page()
-    tab.goto(f"{origin}/gradio/wall/")
+    tab = page_for_john(new_browser, origin, "/gradio/wall/")
     expect(tab.locator("#both li")).to_have_count(2)
     return tab
 
